@@ -1,0 +1,53 @@
+"""Time as an argument: the one module that may ask the operating system what time it is."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """What a shell asks for the time; pure code takes `as_of` instead."""
+
+    def now(self) -> datetime:
+        """The current instant, aware, in UTC."""
+        ...
+
+
+class SystemClock:
+    """The machine's wall clock."""
+
+    def now(self) -> datetime:
+        """The current instant, aware, in UTC."""
+        return datetime.now(tz=UTC)
+
+
+class ManualClock:
+    """A clock that moves only when it is told to: sandboxes and tests."""
+
+    def __init__(self, start: datetime) -> None:
+        if start.tzinfo is None:
+            raise ValueError("a clock needs an aware datetime: pass tzinfo=UTC")
+        self._now = start.astimezone(UTC)
+
+    def now(self) -> datetime:
+        """The instant last set."""
+        return self._now
+
+    def advance(self, by: timedelta) -> None:
+        """Move forward by `by`; a clock never goes back."""
+        if by < timedelta(0):
+            raise ValueError(f"a clock cannot go back by {by}")
+        self._now += by
+
+
+def epoch_micros(at: datetime) -> int:
+    """Microseconds since 1970-01-01T00:00Z, exact (no float)."""
+    delta = at - datetime(1970, 1, 1, tzinfo=UTC)
+    return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
+
+
+def monotonic_seconds() -> float:
+    """Seconds on a clock that never jumps: for timeouts and durations only."""
+    return time.monotonic()

@@ -1,0 +1,54 @@
+"""The wire event: its identity, its content, and the contract that an accepted event keeps.
+
+Key: xxh3-128 of the length-prefixed triple (tenant, source, id). Two events with one key are copies
+of one event. Content: xxh3-64 of what the sender sent (type, subject, time text if sent, data text).
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final
+
+import xxhash
+
+SCHEMA_VERSION: Final = 1
+"""Version of the envelope and of this contract; a change of either is a new version."""
+
+TEXT_BYTES_MAX: Final = {"id": 256, "source": 256, "type": 256, "subject": 256}
+"""Longest UTF-8 form of each attribute, in bytes; the shortest is one byte."""
+
+EVENT_BYTES_MAX: Final = 256 * 1024
+"""Longest event on the wire, in bytes."""
+
+AHEAD_MAX: Final = timedelta(hours=24)
+"""How far an event's time may lie after the receive time at ingest."""
+
+AHEAD_OF_LOG_MAX: Final = timedelta(hours=25)
+"""The same against log time: one hour more, so that clocks may differ between ingest and broker."""
+
+TIME_MIN_MICROS: Final = 0
+"""Earliest event time: 1970-01-01T00:00Z in microseconds."""
+
+TIME_MAX_MICROS: Final = 4_102_444_800_000_000
+"""Event times end before 2100-01-01T00:00Z."""
+
+
+def _prefixed(*parts: bytes) -> bytes:
+    return b"".join(len(part).to_bytes(4, "little") + part for part in parts)
+
+
+def event_key(tenant_id: str, source: str, event_id: str) -> bytes:
+    """The 16-byte key of an event. `tenant_id` is the canonical text of the tenant's UUID."""
+    triple = (tenant_id.encode(), source.encode(), event_id.encode())
+    return xxhash.xxh3_128_digest(_prefixed(*triple))
+
+
+def content_hash(event_type: str, subject: str, time_text: str | None, data: bytes) -> int:
+    """The 64-bit hash of what the sender sent. A time that was not sent is no content."""
+    sent = b"" if time_text is None else b"\x01" + time_text.encode()
+    return xxhash.xxh3_64_intdigest(_prefixed(event_type.encode(), subject.encode(), sent, data))
+
+
+def partition_of(key: bytes, partitions: int) -> int:
+    """key mod P: all copies of an event meet in one partition."""
+    return int.from_bytes(key, "big") % partitions

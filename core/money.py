@@ -1,0 +1,73 @@
+"""Money: exact decimals of a currency, and integers of its minor unit once rounded.
+
+Minor-unit digits follow ISO 4217 (2026 edition). A rounded amount is an `int` of minor units; it is
+made in `rating/rounding.py` and nowhere else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+from core.errors import ValidationError
+
+MINOR_LIMIT: Final = 10**18
+"""Amounts of this many minor units and more are refused."""
+
+_DEFAULT_DIGITS: Final = 2
+_DIGITS: Final = {
+    **dict.fromkeys("BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF".split(), 0),
+    **dict.fromkeys("BHD IQD JOD KWD LYD OMR TND".split(), 3),
+    **dict.fromkeys("CLF UYW".split(), 4),
+}
+_TWO_DIGITS: Final = frozenset(
+    "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF "
+    "CNY COP CRC CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GTQ GYD HKD HNL "
+    "HTG HUF IDR ILS INR IRR JMD KES KGS KHR KPW KYD KZT LAK LBP LKR LRD LSL MAD MDL MGA MKD MMK MNT "
+    "MOP MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD PAB PEN PGK PHP PKR PLN QAR RON RSD RUB "
+    "SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TOP TRY TTD TWD TZS UAH "
+    "USD UYU UZS VED VES WST XCD XCG YER ZAR ZMW ZWG".split()
+)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Currency:
+    """An ISO 4217 currency. Raises `ValidationError` for an unknown code."""
+
+    code: str
+
+    def __post_init__(self) -> None:
+        if self.code not in _DIGITS and self.code not in _TWO_DIGITS:
+            raise ValidationError(
+                f"currency: {self.code!r} is not an ISO 4217 code in capitals, such as EUR",
+                field="currency",
+            )
+
+    @property
+    def minor_digits(self) -> int:
+        """Decimal places of the minor unit: 0 (JPY), 2 (EUR), 3 (KWD) or 4 (CLF)."""
+        return _DIGITS.get(self.code, _DEFAULT_DIGITS)
+
+    def format_minor(self, amount_minor: int) -> str:
+        """Plain decimal text of an amount in minor units: 1234 → "12.34"."""
+        return f"{Decimal(amount_minor).scaleb(-self.minor_digits):f}"
+
+    def __str__(self) -> str:
+        return self.code
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """A rounded amount: `amount_minor` units of 10^-minor_digits of `currency`."""
+
+    amount_minor: int
+    currency: Currency
+
+    def __post_init__(self) -> None:
+        if abs(self.amount_minor) >= MINOR_LIMIT:
+            raise ValidationError(f"amount: {self.amount_minor} minor units is over the limit of 10^18")
+
+    def as_json(self) -> dict[str, str]:
+        """The wire form: `{"amount": "12.34", "currency": "EUR"}`."""
+        return {"amount": self.currency.format_minor(self.amount_minor), "currency": self.currency.code}
