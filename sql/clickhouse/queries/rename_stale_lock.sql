@@ -1,0 +1,1 @@
+RENAME TABLE schema_migrations_lock TO {stale:Identifier}
