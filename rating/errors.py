@@ -3,6 +3,7 @@
 ValidationError      PriceParameterError     a price as written breaks its model's contract
                      UnknownPriceModelError  no such model
 BusinessLogicError   AmountTooLargeError     a line reaches 10^18 minor units
+                     QuantityTooLargeError   a sum of quantities needs more than 38 digits
 InternalError        RatingInputError        a frame that crosses the package breaks its schema
 """
 
@@ -43,6 +44,18 @@ class AmountTooLargeError(BusinessLogicError):
             f"amount: {len(line_ids)} line(s) reach the limit of 10^18 minor units: {shown};"
             " check the unit price and the quantity",
             lines=line_ids,
+        )
+
+
+class QuantityTooLargeError(BusinessLogicError):
+    """Sums of quantities that reach 26 digits before the point; nothing was summed."""
+
+    code = "quantity_too_large"
+
+    def __init__(self, groups: list[str]) -> None:
+        super().__init__(
+            f"quantity: the sum of {len(groups)} group(s) reaches 10^26: {', '.join(groups[:5])}",
+            groups=groups,
         )
 
 
