@@ -1,7 +1,8 @@
 """The wire event: its identity, its content, and the contract that an accepted event keeps.
 
 Key: xxh3-128 of the length-prefixed triple (tenant, source, id). Two events with one key are copies
-of one event. Content: xxh3-64 of what the sender sent (type, subject, time text if sent, data text).
+of one event. Content: xxh3-64 of what the sender sent (type, subject, time text if sent, data
+text).
 """
 
 from __future__ import annotations
@@ -50,5 +51,5 @@ def content_hash(event_type: str, subject: str, time_text: str | None, data: byt
 
 
 def partition_of(key: bytes, partitions: int) -> int:
-    """key mod P: all copies of an event meet in one partition."""
+    """The key mod P: all copies of an event meet in one partition."""
     return int.from_bytes(key, "big") % partitions

@@ -15,20 +15,28 @@ from core.errors import ValidationError
 MINOR_LIMIT: Final = 10**18
 """Amounts of this many minor units and more are refused."""
 
-_DEFAULT_DIGITS: Final = 2
+_NO_DIGITS: Final = """
+    BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF
+"""
+_TWO_DIGITS: Final = """
+    AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BMD BND BOB BRL BSD BTN BWP BYN BZD CAD
+    CDF CHF CNY COP CRC CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD
+    GTQ GYD HKD HNL HTG HUF IDR ILS INR IRR JMD KES KGS KHR KPW KYD KZT LAK LBP LKR LRD LSL
+    MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD PAB PEN
+    PGK PHP PKR PLN QAR RON RSD RUB SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP
+    SZL THB TJS TMT TOP TRY TTD TWD TZS UAH USD UYU UZS VED VES WST XCD XCG YER ZAR ZMW ZWG
+"""
+_THREE_DIGITS: Final = """
+    BHD IQD JOD KWD LYD OMR TND
+"""
+_FOUR_DIGITS: Final = """
+    CLF UYW
+"""
 _DIGITS: Final = {
-    **dict.fromkeys("BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF".split(), 0),
-    **dict.fromkeys("BHD IQD JOD KWD LYD OMR TND".split(), 3),
-    **dict.fromkeys("CLF UYW".split(), 4),
+    code: digits
+    for digits, codes in ((0, _NO_DIGITS), (2, _TWO_DIGITS), (3, _THREE_DIGITS), (4, _FOUR_DIGITS))
+    for code in codes.split()
 }
-_TWO_DIGITS: Final = frozenset(
-    "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF "
-    "CNY COP CRC CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GTQ GYD HKD HNL "
-    "HTG HUF IDR ILS INR IRR JMD KES KGS KHR KPW KYD KZT LAK LBP LKR LRD LSL MAD MDL MGA MKD MMK MNT "
-    "MOP MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD PAB PEN PGK PHP PKR PLN QAR RON RSD RUB "
-    "SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TOP TRY TTD TWD TZS UAH "
-    "USD UYU UZS VED VES WST XCD XCG YER ZAR ZMW ZWG".split()
-)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -38,7 +46,7 @@ class Currency:
     code: str
 
     def __post_init__(self) -> None:
-        if self.code not in _DIGITS and self.code not in _TWO_DIGITS:
+        if self.code not in _DIGITS:
             raise ValidationError(
                 f"currency: {self.code!r} is not an ISO 4217 code in capitals, such as EUR",
                 field="currency",
@@ -47,7 +55,7 @@ class Currency:
     @property
     def minor_digits(self) -> int:
         """Decimal places of the minor unit: 0 (JPY), 2 (EUR), 3 (KWD) or 4 (CLF)."""
-        return _DIGITS.get(self.code, _DEFAULT_DIGITS)
+        return _DIGITS[self.code]
 
     def format_minor(self, amount_minor: int) -> str:
         """Plain decimal text of an amount in minor units: 1234 → "12.34"."""
@@ -66,8 +74,13 @@ class Money:
 
     def __post_init__(self) -> None:
         if abs(self.amount_minor) >= MINOR_LIMIT:
-            raise ValidationError(f"amount: {self.amount_minor} minor units is over the limit of 10^18")
+            raise ValidationError(
+                f"amount: {self.amount_minor} minor units is over the limit of 10^18"
+            )
 
     def as_json(self) -> dict[str, str]:
         """The wire form: `{"amount": "12.34", "currency": "EUR"}`."""
-        return {"amount": self.currency.format_minor(self.amount_minor), "currency": self.currency.code}
+        return {
+            "amount": self.currency.format_minor(self.amount_minor),
+            "currency": self.currency.code,
+        }

@@ -1,0 +1,133 @@
+"""Builders of logs for tests: envelopes from plain events, lanes over them, results in plain form."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from fractions import Fraction
+from typing import Any
+from uuid import UUID
+
+import polars as pl
+import pyarrow as pa
+
+from catalog.meters import MeterDefinition
+from catalog.metering.aggregate import CompiledMeters, compile_meters
+from core.clock import epoch_micros
+from core.envelope import ENVELOPE_SCHEMA, encode_envelope
+from core.events import content_hash, event_key
+from core.ids import MeterId, TenantId
+from streams.generation import Generation
+from streams.lane import Flush
+from streams.records import Record
+from tests.streams.log_oracle import LogRecord, Sent
+
+START = datetime(2026, 3, 1, tzinfo=UTC)
+START_MS = epoch_micros(START) // 1000
+TENANTS = (str(UUID(int=1)), str(UUID(int=2)))
+
+
+def generation(chunk_records: int = 3, partitions: int = 1) -> Generation:
+    return Generation(1, "usage.events", "id", partitions, chunk_records, 35 * 24 * 3600)
+
+
+def meter(
+    number: int, tenant: str, event_type: str, path: tuple[str, ...] | None
+) -> MeterDefinition:
+    return MeterDefinition(
+        id=MeterId(UUID(int=1000 + number)),
+        tenant_id=TenantId(UUID(tenant)),
+        slug=f"meter-{number}",
+        name=f"Meter {number}",
+        event_type=event_type,
+        aggregation="count" if path is None else "sum",
+        value_path=path,
+        catalog_version=number,
+        archived=False,
+    )
+
+
+METERS = (
+    meter(1, TENANTS[0], "call", None),
+    meter(2, TENANTS[0], "call", ("n",)),
+    meter(3, TENANTS[1], "call", ("n",)),
+    meter(4, TENANTS[0], "call", ("deep", "n")),
+)
+
+
+def compiled(version: int = len(METERS)) -> CompiledMeters:
+    return compile_meters(METERS, version)
+
+
+def plain(meters: tuple[MeterDefinition, ...], version: int) -> list[dict[str, Any]]:
+    """Meters as the oracle wants them."""
+    return [
+        {
+            "id": str(meter.id),
+            "tenant": str(meter.tenant_id),
+            "type": meter.event_type,
+            "path": meter.value_path,
+        }
+        for meter in meters
+        if meter.catalog_version <= version
+    ]
+
+
+def envelope(events: tuple[Sent, ...]) -> bytes:
+    columns = {
+        "tenant_id": [event.tenant for event in events],
+        "key": [event_key(event.tenant, event.source, event.id) for event in events],
+        "content_hash": [
+            content_hash(event.type, event.subject, None, event.data.encode()) for event in events
+        ],
+        "id": [event.id for event in events],
+        "source": [event.source for event in events],
+        "type": [event.type for event in events],
+        "subject": [event.subject for event in events],
+        "time": [event.time for event in events],
+        "received_at": [event.time for event in events],
+        "data": [event.data.encode() for event in events],
+    }
+    return encode_envelope(pa.RecordBatch.from_pydict(columns, ENVELOPE_SCHEMA))
+
+
+def to_records(log: list[LogRecord]) -> list[Record]:
+    return [
+        Record(
+            offset,
+            record.timestamp_ms,
+            b"no envelope" if record.events is None else envelope(record.events),
+        )
+        for offset, record in enumerate(log)
+    ]
+
+
+def verdicts_of(flushes: list[Flush]) -> dict[tuple[int, int], str]:
+    return {
+        (offset, row): verdict
+        for flush in flushes
+        for verdict, frame in (
+            ("accepted", flush.events),
+            ("conflicts", flush.conflicts),
+            ("rejected", flush.rejected),
+        )
+        for offset, row in frame.select("offset", "row").rows()
+    }
+
+
+def counts_of(flushes: list[Flush]) -> dict[int, dict[str, int]]:
+    """The last ledger row of each chunk."""
+    rows = [row for flush in flushes for row in flush.ledger.to_dicts()]
+    names = ("records", "events", "accepted", "duplicates", "conflicts", "rejected")
+    return {row["run"]: {name: row[name] for name in names} for row in rows}
+
+
+def cells_of(flushes: list[Flush]) -> dict[tuple[Any, ...], tuple[int, int, Fraction]]:
+    rows = pl.concat(flush.usage for flush in flushes if flush.usage is not None).to_dicts()
+    return {
+        (row["run"], row["meter_id"], row["subject"], row["hour"]): (
+            row["event_count"],
+            row["unmeterable_count"],
+            Fraction(row["sum"]),
+        )
+        for row in rows
+    }
