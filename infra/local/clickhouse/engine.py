@@ -94,8 +94,12 @@ class Connection:
         )
         return result, summary
 
-    def stream(self, statement: bytes, output_format: str) -> Iterator[bytes]:
-        """Run a query; the pieces of its answer as the engine makes them, never none."""
+    def stream(self, statement: bytes, output_format: str, summary: Summary) -> Iterator[bytes]:
+        """Run a query; the pieces of its answer as the engine makes them, at least one.
+
+        `summary` counts along.
+        """
+        began = monotonic_seconds()
         try:
             stream = self._chdb.send_query(statement, output_format)
             handle = stream._result  # noqa: SLF001 - see the constructor
@@ -108,6 +112,12 @@ class Connection:
                 piece = self._raw.streaming_fetch_result(handle)
                 rows = 0 if piece is None else piece.rows_read()
                 if piece is not None and (rows or not count):
+                    # What the engine read so far is told with the first piece and never again.
+                    summary.read_rows += piece.storage_rows_read()
+                    summary.read_bytes += piece.storage_bytes_read()
+                    summary.result_rows += rows
+                    summary.result_bytes += piece.size()
+                    summary.elapsed_nanos = int((monotonic_seconds() - began) * 1e9)
                     yield piece.bytes()
                     count += 1
                 if not rows:

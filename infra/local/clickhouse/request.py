@@ -6,11 +6,12 @@ import base64
 import binascii
 import uuid
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import parse_qsl
 
 from infra.local.clickhouse import compression, formats
 from infra.local.clickhouse.errors import BAD_ARGUMENTS, NOT_IMPLEMENTED, EngineError
+from infra.local.clickhouse.external import ExternalTable, Form, tables_of
 
 _NOT_SETTINGS = frozenset({
     "buffer_size", "client_protocol_version", "close_session", "compress", "database", "decompress",
@@ -52,6 +53,8 @@ class Request:
     answer_encoding: str | None = None
     content_type: str = ""
     options: Mapping[str, str] = field(default_factory=dict)
+    protocol_version: int = 0
+    tables: tuple[ExternalTable, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +109,7 @@ def request_of(method: str, headers: Mapping[str, str], options: Mapping[str, st
         if name not in _NOT_SETTINGS and not name.startswith(_PARAMETER_PREFIX)
     }
     compress_answer = _is_true(settings.get("enable_http_compression", "0"))
+    version = options.get("client_protocol_version", "0")
     encoding = headers.get("content-encoding", "").strip().lower()
     return Request(
         query=options.get("query", ""),
@@ -127,7 +131,26 @@ def request_of(method: str, headers: Mapping[str, str], options: Mapping[str, st
         ),
         content_type=headers.get("content-type", ""),
         options=options,
+        protocol_version=int(version) if version.isdecimal() else 0,
     )
+
+
+def with_form(request: Request, form: Form) -> Request:
+    """`request` with what a multipart body adds: query, parameters, external tables."""
+    return replace(
+        request,
+        query=request.query or form.fields.get("query", ""),
+        parameters=dict(request.parameters) | parameters_of(form.fields),
+        settings=without_tables(request.settings, form),
+        tables=tables_of(form, request.options),
+    )
+
+
+def without_tables(settings: Mapping[str, str], form: Form) -> dict[str, str]:
+    """`settings` without the options that describe external tables."""
+    endings = ("_structure", "_types", "_format")
+    described = {f"{name}{ending}" for name in form.files for ending in endings}
+    return {name: value for name, value in settings.items() if name not in described}
 
 
 def parameters_of(options: Mapping[str, str]) -> dict[str, str]:

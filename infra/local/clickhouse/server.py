@@ -10,7 +10,7 @@ from collections.abc import Callable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from infra.local.clickhouse import compression
+from infra.local.clickhouse import compression, external
 from infra.local.clickhouse import statement as statements
 from infra.local.clickhouse.admission import Admission, Limits
 from infra.local.clickhouse.body import Body, Receive
@@ -29,6 +29,7 @@ from infra.local.clickhouse.request import (
     headers_of,
     options_of,
     request_of,
+    with_form,
 )
 from infra.local.clickhouse.responses import Reply, Send, answer_headers
 from infra.local.clickhouse.sessions import Sessions
@@ -153,18 +154,32 @@ class _Exchange:
 
     async def _read_statement(self) -> tuple[bytes, statements.Statement]:
         """The text up to where the statement is understood, decompressed."""
+        if self._request.content_type.startswith(external.MULTIPART):
+            await self._read_form()
         text = self._request.query.encode("utf-8", "surrogateescape")
         if text and not self._request.read_only:
             text += b"\n"
         while True:
             if len(text) > MAX_QUERY_BYTES:
-                raise EngineError.of(
-                    QUERY_IS_TOO_LARGE, f"The query is longer than {MAX_QUERY_BYTES} bytes."
-                )
+                raise self._too_large()
             try:
                 return text, statements.parse(text, complete=self._body.complete)
             except NeedMoreError:
                 text += self._plain(await self._body.read_some())
+
+    async def _read_form(self) -> None:
+        parts: list[bytes] = []
+        while data := await self._body.read_some():
+            parts.append(self._plain(data))
+            if sum(map(len, parts)) > MAX_QUERY_BYTES:
+                raise self._too_large()
+        form = external.parse_form(self._request.content_type, b"".join(parts))
+        self._request = with_form(self._request, form)
+
+    def _too_large(self) -> EngineError:
+        return EngineError.of(
+            QUERY_IS_TOO_LARGE, f"The query is longer than {MAX_QUERY_BYTES} bytes."
+        )
 
     def _plain(self, data: bytes) -> bytes:
         if self._decompressor is None:
@@ -197,9 +212,12 @@ class _Exchange:
 
     async def _query(self, statement: QueryStatement) -> None:
         answer = AnswerChannel(CHANNEL_DEPTH)
+        broken_off = self._reply.exception_block
         request, marker, sessions = self._request, self._marker, self._app.sessions
         worker = asyncio.ensure_future(
-            self._app.in_worker(lambda: run_query(sessions, request, statement, marker, answer))
+            self._app.in_worker(
+                lambda: run_query(sessions, request, statement, marker, answer, broken_off)
+            )
         )
         watcher = asyncio.ensure_future(self._watch(answer, statement))
         try:
@@ -240,7 +258,5 @@ class _Exchange:
             # The status is sent; returning without the last chunk closes the connection, so that
             # no client takes the answer for complete.
             LOG.warning("an answer broke off: %s", error)
-            if encoding is None:
-                await self._reply.piece(self._reply.exception_block(error))
             return
         await self._reply.end()

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from infra.local.clickhouse import compression, formats
+from infra.local.clickhouse import compression, external, formats, native
 from infra.local.clickhouse.channels import AnswerChannel
 from infra.local.clickhouse.engine import Connection, Summary
+from infra.local.clickhouse.errors import EngineError
 from infra.local.clickhouse.request import Request
 from infra.local.clickhouse.sessions import Sessions
 from infra.local.clickhouse.statement import InsertStatement, QueryStatement
 
 SLICE_BYTES = 1 << 20
+HOLD_BYTES = 256 << 10
+"""An answer up to this length is sent whole, with its length, its summary and a true status."""
+
 _SESSION_VERBS = frozenset({"SET", "USE"})
 
 
@@ -20,8 +24,30 @@ _SESSION_VERBS = frozenset({"SET", "USE"})
 class Outcome:
     """How a statement ended: `pieces` is what of the answer did not go through the channel."""
 
-    summary: Summary
+    summary: Summary = field(default_factory=Summary)
     pieces: list[bytes] = field(default_factory=list)
+
+
+class _Sender:
+    """Holds an answer back until it is complete or too long to hold, then lets it flow."""
+
+    def __init__(self, channel: AnswerChannel | None) -> None:
+        self._channel = channel
+        self._held_bytes = 0
+        self.held: list[bytes] = []
+        self.flowing = False
+
+    def send(self, piece: bytes) -> None:
+        if self.flowing and self._channel is not None:
+            self._channel.put(piece)
+            return
+        self.held.append(piece)
+        self._held_bytes += len(piece)
+        if self._channel is not None and self._held_bytes > HOLD_BYTES:
+            self.flowing = True
+            for held in self.held:
+                self._channel.put(held)
+            self.held = []
 
 
 def run_query(
@@ -30,23 +56,38 @@ def run_query(
     statement: QueryStatement,
     marker: str,
     answer: AnswerChannel,
+    broken_off: Callable[[EngineError], bytes],
 ) -> Outcome:
-    """Run a query; a streamed answer goes to `answer`, any other into the outcome."""
+    """Run a query; a long streamed answer goes to `answer`, any other into the outcome.
+
+    `broken_off` makes the block that ends an answer which an error cuts short.
+    """
     output_format = statement.output_format or request.default_format
     streamed = statement.streamable and formats.can_stream(output_format)
-    outcome = Outcome(Summary())
-    to_channel = streamed and not request.buffered
-    emit: Callable[[bytes], None] = answer.put if to_channel else outcome.pieces.append
+    outcome = Outcome()
+    sender = _Sender(answer if streamed and not request.buffered else None)
+    compressor = (
+        compression.compressor(request.answer_encoding) if request.answer_encoding else None
+    )
     try:
         with sessions.connection(request, marker) as connection:
+            external.load(connection, request.tables)
             if streamed:
-                pieces = _stream(connection, statement, output_format)
+                pieces = _stream(connection, statement, output_format, outcome)
             else:
                 pieces = _execute(connection, statement, output_format, outcome)
-            for piece in _encoded(pieces, request.answer_encoding):
-                emit(piece)
-            if statement.verb in _SESSION_VERBS:
-                sessions.remember(request, statement.text)
+            if output_format.lower() == "native" and native.applies(request.protocol_version):
+                pieces = native.reframe(pieces)
+            try:
+                _send_all(sender, pieces, compressor)
+            except EngineError as error:
+                if sender.flowing:
+                    _send_all(sender, [broken_off(error)], compressor)
+                raise
+            external.drop(connection, request.tables)
+        if statement.verb in _SESSION_VERBS:
+            sessions.remember(request, statement.text)
+        outcome.pieces = sender.held
         return outcome
     finally:
         answer.end()
@@ -72,10 +113,10 @@ def run_insert(
 
 
 def _stream(
-    connection: Connection, statement: QueryStatement, output_format: str
+    connection: Connection, statement: QueryStatement, output_format: str, outcome: Outcome
 ) -> Iterator[bytes | memoryview]:
     joiner = formats.Joiner(output_format)
-    for piece in connection.stream(statement.text, output_format):
+    for piece in connection.stream(statement.text, output_format, outcome.summary):
         yield joiner.add(memoryview(piece))
     yield joiner.end()
 
@@ -93,13 +134,14 @@ def _execute(
         yield bytes(view[start : start + SLICE_BYTES])
 
 
-def _encoded(pieces: Iterable[bytes | memoryview], encoding: str | None) -> Iterator[bytes]:
-    if encoding is None:
-        yield from (bytes(piece) for piece in pieces if len(piece))
-        return
-    compressor = compression.compressor(encoding)
+def _send_all(
+    sender: _Sender,
+    pieces: Iterable[bytes | memoryview],
+    compressor: compression.Compressor | None,
+) -> None:
     for piece in pieces:
-        compressed = compressor.compress(piece)
-        if compressed:
-            yield compressed
-    yield compressor.flush()
+        data = bytes(piece) if compressor is None else compressor.compress(piece)
+        if data:
+            sender.send(data)
+    if compressor is not None:
+        sender.send(compressor.flush())
