@@ -6,6 +6,7 @@ started, counted from boot, so that a step of the wall clock changes nothing.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
@@ -93,19 +94,18 @@ def stop(record: ProcessRecord | None, stop_signal: signal.Signals, timeout_seco
 
 
 def kill(record: ProcessRecord | None, timeout_seconds: float = 10.0) -> None:
-    """SIGKILL a process and wait until it, and the children it had, are gone."""
+    """SIGKILL a process and its children; return when they are gone."""
     process = find(record)
     if process is None:
         return
     try:
         family = [process, *process.children(recursive=True)]
-        process.kill()
     except psutil.NoSuchProcess:
         return
-    _, alive = psutil.wait_procs(family, timeout=timeout_seconds / 2)
-    for left in alive:
-        left.kill()
-    psutil.wait_procs(alive, timeout=timeout_seconds / 2)
+    for member in family:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            member.kill()
+    psutil.wait_procs(family, timeout=timeout_seconds)
 
 
 def users_of(directory: Path, program: str) -> list[psutil.Process]:

@@ -19,6 +19,7 @@ from infra.local import ports, probes, process
 from infra.local.clickhouse_part import ClickHousePart
 from infra.local.errors import DiskFullError, PartDiedError, StackError, StateInUseError
 from infra.local.kafka.part import KafkaPart
+from infra.local.logs import tail_lines
 from infra.local.part import Part, Report
 from infra.local.ports import Ports
 from infra.local.postgres import PostgresPart
@@ -79,7 +80,7 @@ class LocalStack:
         """
         with self.state.locked():
             self._require_disk()
-            parts = self._parts(self._settle())
+            parts = self._ours(self._settle())
             if self._tie_to_parent:
                 self._start_watchdog()
             for name in self._outside:
@@ -108,12 +109,12 @@ class LocalStack:
     def start_part(self, name: str, report: Report = lambda _phrase: None) -> None:
         """Start one part, unless it runs, and wait until it answers."""
         with self.state.locked():
-            self._start(self._parts(self._settle())[name], report)
+            self._start(self._part(name), report)
 
     def stop_part(self, name: str, report: Report = lambda _phrase: None) -> None:
         """Stop one part cleanly."""
         with self.state.locked():
-            self._stop(self._parts(self._settle())[name], report)
+            self._stop(self._part(name), report)
 
     def kill(self, name: str) -> None:
         """SIGKILL one part, as a crash would end it; returns when it is gone."""
@@ -157,7 +158,7 @@ class LocalStack:
         return content
 
     def _parts(self, content: StackFile) -> dict[str, Part]:
-        """The parts that are ours to run."""
+        """All parts by name, also those that an outside server replaces now."""
         at, data, environ = content.ports, self.state.data, self._environ
         passwords = content.passwords
         parts: list[Part] = [
@@ -167,7 +168,18 @@ class LocalStack:
             ),
             PostgresPart(data("postgres"), environ, at.postgres, passwords.get("postgres", "")),
         ]
-        return {part.name: part for part in parts if part.name not in self._outside}
+        return {part.name: part for part in parts}
+
+    def _ours(self, content: StackFile) -> dict[str, Part]:
+        """The parts that no outside server replaces."""
+        parts = self._parts(content)
+        return {name: part for name, part in parts.items() if name not in self._outside}
+
+    def _part(self, name: str) -> Part:
+        parts = self._ours(self._settle())
+        if name not in parts:
+            raise StackError(f"{name}: not a part of this stack, which has {', '.join(parts)}")
+        return parts[name]
 
     def _start_or_undo(self, part: Part, report: Report) -> None:
         ran_before = self.pid(part.name) is not None
@@ -312,9 +324,7 @@ def _side_by_side(tasks: Mapping[str, Callable[[], None]]) -> None:
 
 
 def _tail(log: Path, offset: int) -> str:
-    with log.open("rb") as file:
-        file.seek(offset)
-        lines = file.read().decode("utf-8", "replace").splitlines()[-_LOG_TAIL_LINES:]
+    lines = tail_lines(log, _LOG_TAIL_LINES, offset)
     return "\n  ".join([f"the end of its log {log}:", *lines])
 
 

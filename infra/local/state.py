@@ -55,6 +55,10 @@ class StateDir:
         """Where a part keeps its data."""
         return self.root / "data" / part
 
+    def exists(self) -> bool:
+        """Whether a stack was ever started here."""
+        return (self.root / "stack.json").exists()
+
     def create(self) -> None:
         """Make the folders, closed to other users."""
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -71,7 +75,7 @@ class StateDir:
             return None
         except (ValueError, TypeError, KeyError) as error:
             raise StackError(
-                f"{path}: not a stack file ({error}); `tollbook down --delete-data` starts afresh"
+                f"{path}: not a stack file ({error}); delete {self.root} to start afresh"
             ) from error
 
     def write(self, content: StackFile) -> None:

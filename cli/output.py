@@ -1,0 +1,50 @@
+"""How commands show progress and tables: for people on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+
+@contextmanager
+def part_progress(names: Sequence[str]) -> Iterator[Callable[[str, str], None]]:
+    """A function of (name, phrase) that shows one moving line per name, on stderr."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda name, phrase: print(f"{name}: {phrase}", file=sys.stderr, flush=True)
+        return
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=console) as bars:
+        tasks = {name: bars.add_task(name, total=1) for name in names}
+
+        def show(name: str, phrase: str) -> None:
+            ended = phrase.startswith(("ready", "stopped", "killed", "outside server"))
+            task = tasks.setdefault(name, bars.add_task(name, total=1))
+            bars.update(task, description=f"{name:<11}{phrase}", completed=int(ended))
+
+        yield show
+
+
+def print_table(rows: Sequence[Sequence[str]], columns: Sequence[str]) -> None:
+    """A table on stdout; cells are shown as they are, never read as markup."""
+    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    Console().print(table)
+
+
+def print_json(rows: Sequence[DataclassInstance]) -> None:
+    """Dataclasses as a JSON list on stdout."""
+    print(json.dumps([asdict(row) for row in rows], indent=2))
