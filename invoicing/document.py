@@ -1,0 +1,115 @@
+"""The invoice as canonical JSON: deterministic bytes, amounts and quantities as text.
+
+The content hash covers everything that is fixed when a draft is made: all but the number, the
+status, and the hash itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, Final
+
+from core.ids import format_id
+from core.money import Currency, Money
+from invoicing.model import Invoice, InvoiceLine
+from invoicing.proof import canonical_json
+
+FORMAT: Final = "tollbook.invoice.1"
+
+
+def invoice_document(invoice: Invoice) -> dict[str, Any]:
+    """The document of a draft or a numbered invoice, ready for JSON; holds no float."""
+    content = _content(invoice)
+    return content | {
+        "number": invoice.number,
+        "status": invoice.status,
+        "content_hash": _sha256(content),
+    }
+
+
+def document_bytes(invoice: Invoice) -> bytes:
+    """The canonical bytes of `invoice_document`: the same invoice, the same bytes."""
+    return canonical_json(invoice_document(invoice))
+
+
+def content_hash(invoice: Invoice) -> str:
+    """SHA-256 (hex) of the content: equal for a draft and for the invoice it became."""
+    return _sha256(_content(invoice))
+
+
+def _sha256(content: dict[str, Any]) -> str:
+    return hashlib.sha256(canonical_json(content)).hexdigest()
+
+
+def _content(invoice: Invoice) -> dict[str, Any]:
+    currency = invoice.currency
+
+    def money(amount_minor: int) -> dict[str, str]:
+        return Money(amount_minor, currency).as_json()
+
+    return {
+        "format": FORMAT,
+        "id": format_id("inv", invoice.invoice_id),
+        "kind": invoice.kind,
+        "tenant_id": format_id("ten", invoice.tenant_id),
+        "currency": currency.code,
+        "issued_at": instant_text(invoice.issued_at),
+        "due_at": instant_text(invoice.due_at),
+        "seller": dict(invoice.seller),
+        "buyer": {"id": format_id("cus", invoice.customer_id), **invoice.buyer},
+        "subscription": {
+            "id": format_id("sub", invoice.subscription_id),
+            "plan_version_id": format_id("plv", invoice.plan_version_id),
+            "plan": invoice.plan["name"],
+            "plan_version": invoice.plan["version"],
+        },
+        "period": {
+            "start": instant_text(invoice.period.start),
+            "end": instant_text(invoice.period.end),
+            "time_zone": invoice.time_zone,
+        },
+        "cut": invoice.cut.offsets,
+        "lines": [_line(line, currency) for line in invoice.lines],
+        "subtotal": money(invoice.subtotal_minor),
+        "total": money(invoice.total_minor),
+        "amount_due": money(invoice.amount_due_minor),
+    }
+
+
+def _line(line: InvoiceLine, currency: Currency) -> dict[str, Any]:
+    return {
+        "id": format_id("lin", line.line_id),
+        "key": line.line_key,
+        "description": line.description,
+        "meter_id": format_id("mtr", line.meter_id) if line.meter_id else None,
+        "price": {
+            "id": format_id("prc", line.price_id),
+            "version": line.price_version,
+            "hash": line.price_hash,
+            "model": line.price_model,
+            "parameters": dict(line.price_parameters),
+        },
+        "quantity": plain(line.quantity),
+        "unit_amount": plain(line.unit_amount),
+        "amount_exact": plain(line.amount_exact),
+        "amount": Money(line.amount_minor, currency).as_json(),
+        "event_count": line.event_count,
+        "unmeterable_count": line.unmeterable_count,
+        "usage_digest": line.usage_digest,
+        "rounding_mode": line.rounding_mode,
+        "rule_version": line.rule_version,
+    }
+
+
+def plain(value: Decimal) -> str:
+    """Decimal text without exponent and trailing zeros: Decimal("1.500") → "1.5"."""
+    text = f"{value:f}"
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return "0" if text in {"", "-0"} else text
+
+
+def instant_text(at: datetime) -> str:
+    """An instant as `2023-12-01T00:00:00Z`, with six decimals where it has any."""
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")

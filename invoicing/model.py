@@ -1,0 +1,115 @@
+"""What the billing run works on: what is to be billed, under which terms, and the invoice made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Final, Literal
+from uuid import UUID
+
+from core.ids import CustomerId, InvoiceId, MeterId, SubscriptionId, TenantId
+from core.money import Currency
+from core.period import Period
+from rating.prices import Price
+from usage.cut import Cut
+
+InvoiceStatus = Literal["draft", "open", "paid", "void", "uncollectible"]
+
+PERIOD_KIND: Final = "period"
+"""The kind of an invoice for a period that has ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlanLine:
+    """One rate card as it is billed: what it is called, what it measures, what it costs."""
+
+    key: str
+    description: str
+    meter_id: MeterId | None
+    price: Price
+    price_version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Billable:
+    """One due period of one subscription with everything its invoice says."""
+
+    customer_id: CustomerId
+    subscription_id: SubscriptionId
+    plan_version_id: UUID
+    period: Period
+    time_zone: str
+    currency: Currency
+    buyer: Mapping[str, Any]
+    """Canonical: id, name, address (list of lines), email and tax_id (text or null)."""
+    plan: Mapping[str, Any]
+    """Canonical: name, version."""
+    lines: tuple[PlanLine, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RunTerms:
+    """What every invoice of a run shares."""
+
+    tenant_id: TenantId
+    as_of: datetime
+    """The date of issue; fixed when the run starts."""
+    cut: Cut
+    seller: Mapping[str, Any]
+    """Canonical: as a buyer without id, and payment (list of lines)."""
+    payment_days: int
+    """Days from issue to due date, in the customer's time zone."""
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceLine:
+    """One line item and what it was rated from."""
+
+    line_id: UUID
+    position: int
+    line_key: str
+    description: str
+    meter_id: MeterId | None
+    price_id: UUID
+    price_version: int
+    price_hash: str
+    price_model: str
+    price_parameters: Mapping[str, str]
+    quantity: Decimal
+    unit_amount: Decimal
+    amount_exact: Decimal
+    amount_minor: int
+    event_count: int
+    unmeterable_count: int
+    usage_digest: str | None
+    rounding_mode: str
+    rule_version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Invoice:
+    """An invoice: a draft while it has no number, fixed as soon as it has one."""
+
+    invoice_id: InvoiceId
+    tenant_id: TenantId
+    customer_id: CustomerId
+    subscription_id: SubscriptionId
+    plan_version_id: UUID
+    kind: str
+    status: InvoiceStatus
+    number: str | None
+    period: Period
+    time_zone: str
+    currency: Currency
+    subtotal_minor: int
+    total_minor: int
+    amount_due_minor: int
+    seller: Mapping[str, Any]
+    buyer: Mapping[str, Any]
+    plan: Mapping[str, Any]
+    cut: Cut
+    issued_at: datetime
+    due_at: datetime
+    lines: tuple[InvoiceLine, ...]

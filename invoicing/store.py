@@ -1,0 +1,199 @@
+"""Invoices in Postgres: drafts in, invoices out."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from psycopg.types.json import Jsonb
+
+import sql
+from core.ids import (
+    BillingRunId,
+    CustomerId,
+    InvoiceId,
+    MeterId,
+    SubscriptionId,
+    TenantId,
+    parse_id,
+)
+from core.money import Currency
+from core.period import Period
+from db.postgres import Connection
+from invoicing.document import content_hash
+from invoicing.errors import InvoiceNotFoundError
+from invoicing.model import Invoice, InvoiceLine
+from usage.cut import Cut
+
+
+def insert_drafts(
+    conn: Connection,
+    invoices: Sequence[Invoice],
+    *,
+    billing_run_id: BillingRunId,
+    series_id: UUID,
+    created_at: datetime,
+) -> None:
+    """Write the drafts of a run with their lines; they get numbers from `series_id` later."""
+    shared = {"billing_run_id": billing_run_id, "series_id": series_id, "created_at": created_at}
+    with conn.cursor() as cursor:
+        cursor.executemany(
+            sql.load("postgres/queries/insert_invoice"),
+            [_invoice_values(invoice, shared) for invoice in invoices],
+        )
+        cursor.executemany(
+            sql.load("postgres/queries/insert_invoice_line"),
+            [_line_values(invoice, line) for invoice in invoices for line in invoice.lines],
+        )
+
+
+def find_invoice(conn: Connection, reference: str, tenant_id: TenantId | None = None) -> Invoice:
+    """The invoice with an id (`inv_…`) or a number. Raises `InvoiceNotFoundError`.
+
+    A number that several tenants use needs `tenant_id`.
+    """
+    by_id = reference.startswith("inv_")
+    found = select_invoices(
+        conn,
+        tenant_id=tenant_id,
+        invoice_id=InvoiceId(parse_id("inv", reference)) if by_id else None,
+        number=None if by_id else reference,
+        limit=2,
+    )
+    if len(found) != 1:
+        problem = "no such invoice" if not found else "several tenants use this number; name one"
+        raise InvoiceNotFoundError(f"invoice {reference}: {problem}", invoice=reference)
+    return found[0]
+
+
+def select_invoices(
+    conn: Connection,
+    *,
+    tenant_id: TenantId | None = None,
+    invoice_id: InvoiceId | None = None,
+    number: str | None = None,
+    billing_run_id: BillingRunId | None = None,
+    limit: int | None = None,
+) -> list[Invoice]:
+    """Invoices with their lines, in the order of their numbers, drafts last."""
+    rows = conn.execute(
+        sql.load("postgres/queries/select_invoices"),
+        {
+            "tenant_id": tenant_id,
+            "id": invoice_id,
+            "number_text": number,
+            "billing_run_id": billing_run_id,
+            "limit": limit,
+        },
+    ).fetchall()
+    lines: defaultdict[UUID, list[InvoiceLine]] = defaultdict(list)
+    for row in conn.execute(
+        sql.load("postgres/queries/select_invoice_lines"),
+        {"invoice_ids": [row["id"] for row in rows]},
+    ):
+        lines[row["invoice_id"]].append(_line(row))
+    return [_invoice(row, tuple(lines[row["id"]])) for row in rows]
+
+
+def _invoice_values(invoice: Invoice, shared: dict[str, Any]) -> dict[str, Any]:
+    return shared | {
+        "id": invoice.invoice_id,
+        "tenant_id": invoice.tenant_id,
+        "customer_id": invoice.customer_id,
+        "subscription_id": invoice.subscription_id,
+        "plan_version_id": invoice.plan_version_id,
+        "kind": invoice.kind,
+        "period_start": invoice.period.start,
+        "period_end": invoice.period.end,
+        "time_zone": invoice.time_zone,
+        "currency": invoice.currency.code,
+        "subtotal_minor": invoice.subtotal_minor,
+        "total_minor": invoice.total_minor,
+        "amount_due_minor": invoice.amount_due_minor,
+        "seller": Jsonb(dict(invoice.seller)),
+        "buyer": Jsonb(dict(invoice.buyer)),
+        "plan": Jsonb(dict(invoice.plan)),
+        "cut": Jsonb(invoice.cut.offsets),
+        "content_hash": content_hash(invoice),
+        "issued_at": invoice.issued_at,
+        "due_at": invoice.due_at,
+    }
+
+
+def _line_values(invoice: Invoice, line: InvoiceLine) -> dict[str, Any]:
+    return {
+        "id": line.line_id,
+        "tenant_id": invoice.tenant_id,
+        "invoice_id": invoice.invoice_id,
+        "position": line.position,
+        "line_key": line.line_key,
+        "description": line.description,
+        "meter_id": line.meter_id,
+        "price_id": line.price_id,
+        "price_version": line.price_version,
+        "price_hash": line.price_hash,
+        "price_model": line.price_model,
+        "price_parameters": Jsonb(dict(line.price_parameters)),
+        "quantity": line.quantity,
+        "unit_amount": line.unit_amount,
+        "amount_exact": line.amount_exact,
+        "amount_minor": line.amount_minor,
+        "event_count": line.event_count,
+        "unmeterable_count": line.unmeterable_count,
+        "usage_digest": line.usage_digest,
+        "rounding_mode": line.rounding_mode,
+        "rule_version": line.rule_version,
+    }
+
+
+def _invoice(row: dict[str, Any], lines: tuple[InvoiceLine, ...]) -> Invoice:
+    return Invoice(
+        invoice_id=InvoiceId(row["id"]),
+        tenant_id=TenantId(row["tenant_id"]),
+        customer_id=CustomerId(row["customer_id"]),
+        subscription_id=SubscriptionId(row["subscription_id"]),
+        plan_version_id=row["plan_version_id"],
+        kind=row["kind"],
+        status=row["status"],
+        number=row["number_text"],
+        period=Period(row["period_start"], row["period_end"]),
+        time_zone=row["time_zone"],
+        currency=Currency(row["currency"]),
+        subtotal_minor=row["subtotal_minor"],
+        total_minor=row["total_minor"],
+        amount_due_minor=row["amount_due_minor"],
+        seller=row["seller"],
+        buyer=row["buyer"],
+        plan=row["plan"],
+        cut=Cut(row["cut"]),
+        issued_at=row["issued_at"],
+        due_at=row["due_at"],
+        lines=lines,
+    )
+
+
+def _line(row: dict[str, Any]) -> InvoiceLine:
+    return InvoiceLine(
+        line_id=row["id"],
+        position=row["position"],
+        line_key=row["line_key"],
+        description=row["description"],
+        meter_id=MeterId(row["meter_id"]) if row["meter_id"] else None,
+        price_id=row["price_id"],
+        price_version=row["price_version"],
+        price_hash=row["price_hash"],
+        price_model=row["price_model"],
+        price_parameters=row["price_parameters"],
+        quantity=row["quantity"],
+        unit_amount=row["unit_amount"],
+        amount_exact=row["amount_exact"],
+        amount_minor=row["amount_minor"],
+        event_count=row["event_count"],
+        unmeterable_count=row["unmeterable_count"],
+        usage_digest=row["usage_digest"],
+        rounding_mode=row["rounding_mode"],
+        rule_version=row["rule_version"],
+    )
