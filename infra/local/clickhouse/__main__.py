@@ -31,9 +31,14 @@ def main(arguments: list[str] | None = None) -> int:
         user=options.user,
         password_file=options.password_file,
         memory_bytes=options.memory_bytes,
-        limits=Limits(running=options.max_queries, waiting=options.max_waiting),
+        limits=Limits(
+            running=options.max_queries,
+            waiting=options.max_waiting,
+            wait_seconds=options.wait_seconds,
+            idle_seconds=options.idle_seconds,
+        ),
         stop_seconds=options.stop_seconds,
-        log_level=options.log_level,
+        min_free_bytes=options.min_free_bytes,
     )
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -64,6 +69,18 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--max-waiting", type=int, default=_LIMITS.waiting, help="waiting in line")
     parser.add_argument(
         "--stop-seconds", type=int, default=20, help="time for running requests after SIGTERM"
+    )
+    parser.add_argument(
+        "--wait-seconds", type=float, default=_LIMITS.wait_seconds, help="longest wait in line"
+    )
+    parser.add_argument(
+        "--idle-seconds",
+        type=float,
+        default=_LIMITS.idle_seconds,
+        help="longest silence of a client",
+    )
+    parser.add_argument(
+        "--min-free-bytes", type=int, default=64 << 20, help="refuse to start on a fuller disk"
     )
     parser.add_argument(
         "--log-level", default="info", choices=["debug", "info", "warning", "error"]

@@ -12,11 +12,15 @@ from infra.local.clickhouse.errors import TOO_MANY_SIMULTANEOUS_QUERIES, EngineE
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """`running` requests at once, `waiting` more in line, each for at most `wait_seconds`."""
+    """`running` requests at once, `waiting` more in line, each for at most `wait_seconds`.
+
+    A client that neither sends nor takes a byte for `idle_seconds` loses its place.
+    """
 
     running: int = 32
     waiting: int = 256
     wait_seconds: float = 10.0
+    idle_seconds: float = 60.0
 
 
 class Admission:

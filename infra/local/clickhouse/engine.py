@@ -206,7 +206,10 @@ class Engine:
         return dict(settings) | {_MARK_SETTING: f"{comment} {marker}".strip()}
 
     def kill(self, marker: str) -> None:
-        """Ask the engine to stop what runs under this marker; it stops at its next block."""
+        """Ask the engine to stop what runs under this marker, or everything if it is empty.
+
+        A query stops at its next block.
+        """
         pattern = quote(f"%{marker}")
         connection = self.connect()
         try:

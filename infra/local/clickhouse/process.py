@@ -28,9 +28,9 @@ LOG = logging.getLogger(__name__)
 
 HOST = "127.0.0.1"
 LOCK_FILE = "owner.lock"
-MIN_FREE_BYTES = 64 << 20
 _KEEP_ALIVE_SECONDS = 3600
 _BACKLOG = 1024
+_CLOSE_SECONDS = 5.0
 
 
 class StartError(Exception):
@@ -48,7 +48,7 @@ class OwnerSettings:
     memory_bytes: int | None
     limits: Limits
     stop_seconds: int
-    log_level: str
+    min_free_bytes: int
 
 
 class _Server(uvicorn.Server):
@@ -63,7 +63,7 @@ async def run(settings: OwnerSettings) -> None:
     """Own the directory until SIGTERM or SIGINT. Raises `StartError`."""
     began_seconds = monotonic_seconds()
     owner = Credentials(settings.user, _read_password(settings.password_file))
-    with _locked(settings.directory), _listening(settings.port) as listener:
+    with _locked(settings), _listening(settings.port) as listener:
         engine = _open_engine(settings)
         try:
             application = Application(engine, owner, settings.limits)
@@ -92,10 +92,20 @@ async def run(settings: OwnerSettings) -> None:
                 monotonic_seconds() - began_seconds,
             )
             await server.serve(sockets=[listener])
-            await asyncio.to_thread(application.close)
+            await _close(application)
         finally:
             engine.close()
     LOG.info("stopped")
+
+
+async def _close(application: Application) -> None:
+    """End what the engine still does; leave without it if it does not end (data stays safe)."""
+    try:
+        await asyncio.wait_for(asyncio.to_thread(application.close), _CLOSE_SECONDS)
+    except TimeoutError:
+        LOG.warning("stopped without waiting for the engine's last query")
+        logging.shutdown()
+        os._exit(0)
 
 
 def _stop(server: uvicorn.Server, number: int) -> None:
@@ -114,8 +124,9 @@ def _read_password(path: Path) -> str:
 
 
 @contextlib.contextmanager
-def _locked(directory: Path) -> Iterator[None]:
+def _locked(settings: OwnerSettings) -> Iterator[None]:
     """Hold the directory's lock; the kernel frees it when the process ends, however it ends."""
+    directory = settings.directory
     if "?" in str(directory):
         raise StartError(f"--path {directory}: the engine takes no '?' in a path")
     try:
@@ -125,10 +136,10 @@ def _locked(directory: Path) -> Iterator[None]:
     except OSError as error:
         raise StartError(f"--path {directory}: {error.strerror}") from None
     with file:
-        if free_bytes < MIN_FREE_BYTES:
+        if free_bytes < settings.min_free_bytes:
             raise StartError(
                 f"--path {directory}: only {free_bytes >> 20} MiB are free on this disk;"
-                f" free at least {MIN_FREE_BYTES >> 20} MiB"
+                f" free at least {settings.min_free_bytes >> 20} MiB"
             )
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

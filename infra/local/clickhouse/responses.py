@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from typing import Any
 
 from infra.local.clickhouse import formats
+from infra.local.clickhouse.channels import ClientGoneError
 from infra.local.clickhouse.engine import Summary
 from infra.local.clickhouse.errors import EngineError
 
@@ -21,8 +23,9 @@ _TAG_BYTES = 8
 class Reply:
     """The answer to one request."""
 
-    def __init__(self, send: Send, *, head_only: bool = False) -> None:
+    def __init__(self, send: Send, idle_seconds: float, *, head_only: bool = False) -> None:
         self._send = send
+        self._idle_seconds = idle_seconds
         self._head_only = head_only
         self._tag = secrets.token_hex(_TAG_BYTES)
         self.headers: dict[str, str] = {"X-ClickHouse-Server-Display-Name": SERVER_NAME}
@@ -47,8 +50,12 @@ class Reply:
         await self._start(200, dict(headers) | {"X-ClickHouse-Exception-Tag": self._tag})
 
     async def piece(self, data: bytes) -> None:
-        """The next piece."""
-        await self._send({"type": "http.response.body", "body": data, "more_body": True})
+        """The next piece. Raises `ClientGoneError` if the client stops taking what is sent."""
+        try:
+            async with asyncio.timeout(self._idle_seconds):
+                await self._send({"type": "http.response.body", "body": data, "more_body": True})
+        except TimeoutError:
+            raise ClientGoneError from None
 
     async def end(self) -> None:
         """The end of the answer."""

@@ -52,6 +52,7 @@ class Application:
     def __init__(self, engine: Engine, owner: Credentials, limits: Limits) -> None:
         self._engine = engine
         self._owner = owner
+        self._limits = limits
         self._sessions = Sessions(engine)
         self._admission = Admission(limits)
         self._workers = ThreadPoolExecutor(limits.running, thread_name_prefix="query")
@@ -61,7 +62,7 @@ class Application:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
         assert scope["type"] == "http", "start the server without lifespan and websockets"
-        reply = Reply(send, head_only=scope["method"] == "HEAD")
+        reply = Reply(send, self._limits.idle_seconds, head_only=scope["method"] == "HEAD")
         path = scope["path"]
         if path in _OK_PATHS:
             await reply.text(200, "Ok.\n")
@@ -78,7 +79,8 @@ class Application:
                 LOG.info("a client went away before its request was answered")
 
     def close(self) -> None:
-        """Wait for what still runs, then drop the sessions."""
+        """Stop what still runs, wait for it, then drop the sessions."""
+        self._engine.kill("")
         self._workers.shutdown(wait=True)
         self._killers.shutdown(wait=True)
         self._sessions.close()
@@ -96,7 +98,8 @@ class Application:
             await reply.text(200, "Ok.\n")
             return
         async with self._admission.place():
-            await _Exchange(self, request, Body(receive), receive, reply).run()
+            body = Body(receive, self._limits.idle_seconds)
+            await _Exchange(self, request, body, receive, reply).run()
 
     def _authenticate(self, given: Credentials) -> None:
         same_user = hmac.compare_digest(given.user.encode(), self._owner.user.encode())
@@ -225,16 +228,23 @@ class _Exchange:
         finally:
             watcher.cancel()
             answer.cancel()
-            await asyncio.wait([worker, watcher])
+            if not worker.done():
+                await self._stop(worker, statement)
 
     async def _watch(self, answer: AnswerChannel, statement: QueryStatement) -> None:
         """Stop the query when its client goes away."""
         while (await self._receive())["type"] != "http.disconnect":
             pass
         answer.cancel()
+        LOG.info("query %s: its client went away", self._request.query_id)
         if statement.verb in _CANCELLED_WITH_CLIENT:
-            LOG.info("query %s is stopped: its client went away", self._request.query_id)
             await self._app.kill(self._marker)
+
+    async def _stop(self, worker: asyncio.Future[Outcome], statement: QueryStatement) -> None:
+        """Give the place back only when the engine has really let go of the query."""
+        if statement.verb in _CANCELLED_WITH_CLIENT:
+            await self._app.kill(self._marker)
+        await asyncio.wait([worker])
 
     async def _answer(
         self, answer: AnswerChannel, worker: asyncio.Future[Outcome], statement: QueryStatement
