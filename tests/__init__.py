@@ -1,0 +1,1 @@
+"""Tests mirror the packages; servers are real, and what cannot be reached fails."""
