@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import sys
 from typing import Final
 
@@ -16,6 +17,12 @@ COMMANDS: Final = (
     "status",
     "doctor",
     "logs",
+    "migrate",
+    "apply",
+    "serve",
+    "close",
+    "invoices",
+    "verify",
 )
 """In the order of `tollbook --help`: each is a module of `cli.commands`."""
 
@@ -30,6 +37,8 @@ def build_app() -> typer.Typer:
         add_completion=False,
     )
     for name in COMMANDS:
+        if importlib.util.find_spec(f"cli.commands.{name}") is None:
+            continue
         module = importlib.import_module(f"cli.commands.{name}")
         group = getattr(module, "app", None)
         if isinstance(group, typer.Typer):
