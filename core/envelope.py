@@ -23,19 +23,20 @@ from core.events import SCHEMA_VERSION
 CONTENT_TYPE: Final = "application/vnd.apache.arrow.stream"
 
 _INSTANT = pa.timestamp("us", tz="UTC")
+_COLUMNS: dict[str, pa.DataType] = {
+    "tenant_id": pa.string(),
+    "key": pa.binary(16),
+    "content_hash": pa.uint64(),
+    "id": pa.string(),
+    "source": pa.string(),
+    "type": pa.string(),
+    "subject": pa.string(),
+    "time": _INSTANT,
+    "received_at": _INSTANT,
+    "data": pa.binary(),
+}
 ENVELOPE_SCHEMA: Final = pa.schema(
-    [
-        pa.field("tenant_id", pa.string(), nullable=False),
-        pa.field("key", pa.binary(16), nullable=False),
-        pa.field("content_hash", pa.uint64(), nullable=False),
-        pa.field("id", pa.string(), nullable=False),
-        pa.field("source", pa.string(), nullable=False),
-        pa.field("type", pa.string(), nullable=False),
-        pa.field("subject", pa.string(), nullable=False),
-        pa.field("time", _INSTANT, nullable=False),
-        pa.field("received_at", _INSTANT, nullable=False),
-        pa.field("data", pa.binary(), nullable=False),
-    ]
+    [pa.field(name, kind, nullable=False) for name, kind in _COLUMNS.items()]
 )
 _OPTIONS: Final = pa.ipc.IpcWriteOptions(compression="lz4")
 

@@ -6,15 +6,18 @@ the name only: it is another log, and is refused instead of counted again.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import Final
 
 import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 
 import sql
+from core.clock import monotonic_seconds
 from core.endpoints import Endpoints
 from core.errors import ConflictError, DependencyDownError, InternalError
 from db.clickhouse import connect_clickhouse
@@ -27,6 +30,7 @@ RETENTION_DAYS: Final = 90
 
 ENVELOPE_BYTES_MAX: Final = 8 * 1024 * 1024
 _KAFKA_SECONDS: Final = 10.0
+_POLL_SECONDS: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +90,16 @@ def _create_topics(admin: AdminClient, endpoints: Endpoints, partitions: int) ->
                 raise DependencyDownError(f"Kafka does not create {topic}: {error}") from error
 
 
+def _await_topic_id(admin: AdminClient, topic: str) -> str:
+    """The id of a topic just created: brokers learn of it a moment after the controller does."""
+    deadline = monotonic_seconds() + _KAFKA_SECONDS
+    while (topic_id := topic_id_of(admin, topic)) is None:
+        if monotonic_seconds() > deadline:
+            raise DependencyDownError(f"Kafka does not show {topic}", retry_after_seconds=2)
+        time.sleep(_POLL_SECONDS)
+    return topic_id
+
+
 def load_generation(client: Client, number: int = 1) -> Generation | None:
     """The stored facts of a generation, or None before it is created.
 
@@ -117,9 +131,7 @@ def ensure_generation(
                 _create_topics(admin, endpoints, partitions)
             except KafkaException as error:
                 raise DependencyDownError(f"Kafka does not answer: {error}") from error
-            topic_id = topic_id_of(admin, topic)
-            if topic_id is None:
-                raise DependencyDownError(f"Kafka does not show {topic} yet", retry_after_seconds=2)
+            topic_id = _await_topic_id(admin, topic)
             made = Generation(1, topic, topic_id, partitions, chunk_records, HORIZON_SECONDS)
             _store(client, made)
             bound = load_generation(client)

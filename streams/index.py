@@ -91,12 +91,12 @@ class DedupeIndex:
 
 
 @compiled
-def _slot_of(high: Halves, low: Halves, since: Times, h: int, k: int) -> int:
+def _slot_of(high: Halves, low: Halves, since: Times, h: np.uint64, k: np.uint64) -> int:
     """The slot that holds the key, or the free slot where it belongs."""
-    mask = np.uint64(len(since) - 1)
-    at = (k ^ (h >> np.uint64(17))) & mask
+    mask = len(since) - 1
+    at = int(k ^ (h >> np.uint64(17))) & mask
     while since[at] != _EMPTY and (high[at] != h or low[at] != k):
-        at = (at + np.uint64(1)) & mask
+        at = (at + 1) & mask
     return at
 
 

@@ -103,7 +103,9 @@ def key_halves(keys: pl.Series) -> npt.NDArray[np.uint64]:
     if not len(keys):
         return np.empty((0, 2), np.uint64)
     array = keys.rechunk().to_arrow().cast(pa.binary(16))
-    raw = np.frombuffer(array.buffers()[1], ">u8", 2 * len(array), 16 * array.offset)
+    data = array.buffers()[1]
+    assert data is not None
+    raw = np.frombuffer(memoryview(data), np.dtype(">u8"), 2 * len(array), 16 * array.offset)
     return raw.astype(np.uint64).reshape(-1, 2)
 
 
@@ -119,20 +121,17 @@ def _reason(placed: pl.Series) -> pl.Expr:
     """The first rule of the contract that an event breaks, or null."""
     time, log_time = pl.col("time").dt.epoch("us"), pl.col("log_time_ms") * _MICROS
     ahead = log_time + AHEAD_OF_LOG_MAX // timedelta(microseconds=1)
-    chain = pl.when(~pl.lit(placed)).then(pl.lit("key: does not belong to this partition"))
+    rules = [(~pl.lit(placed), "key: does not belong to this partition")]
     for name, limit in TEXT_BYTES_MAX.items():
         size = pl.col(name).str.len_bytes()
-        chain = chain.when((size == 0) | (size > limit)).then(
-            pl.lit(f"{name}: must have 1 to {limit} bytes")
-        )
-    return (
-        chain.when((time < TIME_MIN_MICROS) | (time >= TIME_MAX_MICROS))
-        .then(pl.lit("time: must lie in [1970-01-01, 2100-01-01)"))
-        .when(time > ahead)
-        .then(pl.lit("time: lies more than 25 hours ahead of the log"))
-        .when(pl.col("data").bin.size() > EVENT_BYTES_MAX)
-        .then(pl.lit(f"data: more than {EVENT_BYTES_MAX} bytes"))
-        .when(~pl.col("is_object"))
-        .then(pl.lit("data: not one JSON object"))
-        .otherwise(pl.lit(None, pl.String))
-    )
+        rules.append(((size == 0) | (size > limit), f"{name}: must have 1 to {limit} bytes"))
+    rules += [
+        (
+            (time < TIME_MIN_MICROS) | (time >= TIME_MAX_MICROS),
+            "time: must lie in [1970-01-01, 2100-01-01)",
+        ),
+        (time > ahead, "time: lies more than 25 hours ahead of the log"),
+        (pl.col("data").bin.size() > EVENT_BYTES_MAX, f"data: more than {EVENT_BYTES_MAX} bytes"),
+        (~pl.col("is_object"), "data: not one JSON object"),
+    ]
+    return pl.coalesce(pl.when(broken).then(pl.lit(reason)) for broken, reason in rules)

@@ -15,7 +15,7 @@ import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import faust
 from catalog.snapshot import SnapshotSource
@@ -39,12 +39,18 @@ _COMMIT_SECONDS: Final = 1.0
 _BUFFERED_RECORDS: Final = 64
 
 
-class LedgerConsumer(driver.Consumer):  # type: ignore[misc] # faust ships no types
+class StreamApp(faust.App):
+    """Faust's app, and the worker that it feeds."""
+
+    tollbook: StreamWorker
+
+
+class LedgerConsumer(driver.Consumer):
     """Faust's consumer, reading from where the ledger says instead of from its own offsets."""
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
         """Seek every assigned partition of the log to its start; Faust takes these as committed."""
-        worker: StreamWorker = self.app.tollbook
+        worker = cast("StreamApp", self.app).tollbook
         tps = [tp for tp in self.assignment() if tp.topic == worker.generation.topic]
         if not tps:
             return {}
@@ -56,7 +62,7 @@ class LedgerConsumer(driver.Consumer):  # type: ignore[misc] # faust ships no ty
         return found
 
 
-class LedgerTransport(driver.Transport):  # type: ignore[misc] # faust ships no types
+class LedgerTransport(driver.Transport):
     """The transport that makes such consumers."""
 
     Consumer = LedgerConsumer
@@ -151,11 +157,11 @@ def _generation(settings: StreamSettings) -> Generation:
     return generation
 
 
-def build_app(worker: StreamWorker) -> faust.App:
+def build_app(worker: StreamWorker) -> StreamApp:
     """The Faust app of a worker: one agent over the log, one timer for the catalog."""
     settings = worker.settings
-    app = faust.App(
-        settings.endpoints.stream_group(),
+    app = StreamApp(
+        settings.group or settings.endpoints.stream_group(),
         broker=[f"kafka://{address}" for address in settings.endpoints.kafka.split(",")],
         store="memory://",
         topic_disable_leader=True,
@@ -186,7 +192,8 @@ def build_app(worker: StreamWorker) -> faust.App:
 
     app.agent(topic, name="usage_events", concurrency=1)(usage_events)
 
-    async def assigned(_: Any, partitions: set[TP], **__: Any) -> None:
+    async def assigned(*arguments: Any, **_: Any) -> None:
+        partitions: set[TP] = arguments[-1]
         worker.drop_lanes()
         mine = sorted(tp.partition for tp in partitions if tp.topic == worker.generation.topic)
         _LOG.info("assigned partitions %s", mine)

@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 import polars as pl
-from catalog.meters import MeterDefinition
 
 import sql
 from catalog.metering.aggregate import QUANTITY, aggregate, compile_meters
+from catalog.meters import MeterDefinition
 from core.clock import epoch_micros
 from core.ids import TenantId
 from core.period import Period
@@ -19,7 +19,7 @@ from db.clickhouse import connect_clickhouse
 from usage.cut import Cut, read_cut
 
 _HOUR: Final = timedelta(hours=1)
-_SCHEMA: Final = {
+_SCHEMA: Final[dict[str, pl.DataType | type[pl.DataType]]] = {
     "meter_id": pl.String,
     "subject": pl.String,
     "summed": QUANTITY,

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import polars as pl
-from catalog.meters import MeterDefinition
 from clickhouse_connect.driver.client import Client
 
 import sql
@@ -24,6 +23,7 @@ from catalog.metering.aggregate import (
     measure,
     total,
 )
+from catalog.meters import MeterDefinition
 from db.clickhouse import connect_clickhouse
 
 _RUNS_AT_A_TIME: Final = 64
@@ -143,7 +143,7 @@ def _check_usage(
 
 def _normal(rows: pl.DataFrame) -> pl.DataFrame:
     """One form for rows from both sides, so that equal means equal."""
-    types = {
+    types: dict[str, pl.DataType | type[pl.DataType]] = {
         "run": pl.UInt64,
         "hour": pl.Datetime("us", "UTC"),
         "event_count": pl.UInt64,

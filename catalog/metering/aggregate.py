@@ -25,9 +25,9 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
-from catalog.meters import MeterDefinition
 from catalog.metering.json_paths import Extracted, Paths, extract
 from catalog.metering.json_text import FOUND
+from catalog.meters import MeterDefinition
 
 QUANTITY: Final = pl.Decimal(38, 12)
 USAGE_COLUMNS: Final = (
@@ -85,9 +85,12 @@ def compile_meters(meters: Iterable[MeterDefinition], version: int) -> CompiledM
 def text_buffers(column: pl.Series) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
     """A Binary column as one byte buffer and n + 1 offsets into it, as `extract` reads it."""
     array = column.rechunk().to_arrow().cast(pa.large_binary())
-    _, offsets, text = array.buffers()
-    ends = np.frombuffer(offsets, np.int64)[array.offset : array.offset + len(array) + 1]
-    return np.frombuffer(text if text is not None else b"", np.uint8), ends
+    _, ends, text = array.buffers()
+    first, last = array.offset, array.offset + len(array) + 1
+    offsets = (
+        np.frombuffer(memoryview(ends), np.int64)[first:last] if ends else np.zeros(1, np.int64)
+    )
+    return np.frombuffer(memoryview(text) if text else b"", np.uint8), offsets
 
 
 def measure(events: pl.DataFrame, compiled: CompiledMeters) -> pl.DataFrame:
@@ -108,9 +111,9 @@ def measure(events: pl.DataFrame, compiled: CompiledMeters) -> pl.DataFrame:
 def _value_columns(found: Extracted) -> list[pl.Series]:
     columns = []
     for slot, (codes, limbs) in enumerate(zip(found.code, found.limbs, strict=True)):
-        validity = pa.py_buffer(np.packbits(codes == FOUND, bitorder="little"))
+        validity = pa.py_buffer(np.packbits(codes == FOUND, bitorder="little").data)
         array = pa.Array.from_buffers(
-            pa.decimal128(38, 12), len(codes), [validity, pa.py_buffer(limbs)]
+            pa.decimal128(38, 12), len(codes), [validity, pa.py_buffer(limbs.data)]
         )
         columns.append(pl.Series(f"value_{slot}", array, dtype=QUANTITY))
     return columns

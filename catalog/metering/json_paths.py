@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from catalog.metering.json_text import (
     FOUND,
+    INVALID,
     MISSING,
     NOT_A_NUMBER,
     Bytes,
@@ -30,6 +31,8 @@ DEPTH_MAX: Final = 64
 """Deepest nesting of `data`; what is deeper is not a valid object here."""
 
 Ints = npt.NDArray[np.int64]
+Codes = npt.NDArray[np.uint8]
+Limbs = npt.NDArray[np.uint64]
 
 _KEY_OR_END, _KEY, _VALUE, _VALUE_OR_END, _AFTER = range(5)
 
@@ -157,25 +160,10 @@ def _same(
 
 @compiled
 def _match_key(
-    text: Bytes,
-    at: int,
-    end: int,
-    escaped: bool,
-    depth: int,
-    row: int,
-    first: int,
-    last: int,
-    slot_segments: Ints,
-    ends: Ints,
-    names: Bytes,
-    matched: Ints,
-    code: Bytes,
-    limbs: npt.NDArray[np.uint64],
-) -> None:
+    text: Bytes, at: int, end: int, depth: int, row: int, first: int, last: int,
+    slot_segments: Ints, ends: Ints, names: Bytes, matched: Ints, code: Codes, limbs: Limbs,
+) -> None:  # fmt: skip
     """Note for each slot of the row whether the key at this depth continues its path."""
-    if escaped:
-        text = unescape(text, at, end)
-        at, end = 0, len(text)
     for slot in range(last - first):
         if matched[slot] < depth - 1:
             continue
@@ -184,25 +172,17 @@ def _match_key(
         if inside and _same(text, at, end, names, ends[segment], ends[segment + 1]):
             matched[slot] = depth
             code[slot, row] = MISSING  # the last of repeated keys counts
-            limbs[slot, row, :] = 0
+            limbs[slot, row, 0] = 0
+            limbs[slot, row, 1] = 0
         else:
             matched[slot] = depth - 1
 
 
 @compiled
 def _take_value(
-    text: Bytes,
-    at: int,
-    end: int,
-    depth: int,
-    row: int,
-    first: int,
-    last: int,
-    slot_segments: Ints,
-    matched: Ints,
-    code: Bytes,
-    limbs: npt.NDArray[np.uint64],
-) -> None:
+    text: Bytes, at: int, end: int, depth: int, row: int, first: int, last: int,
+    slot_segments: Ints, matched: Ints, code: Codes, limbs: Limbs,
+) -> None:  # fmt: skip
     """Give the scalar `[at, end)` to the slots whose path ends here; `end` = `at`: not a number."""
     for slot in range(last - first):
         length = slot_segments[first + slot + 1] - slot_segments[first + slot]
@@ -218,115 +198,129 @@ def _take_value(
 
 
 @compiled
-def _is_word(
-    text: Bytes,
-    at: int,
-    end: int,
-) -> int:
+def _end_of_word(text: Bytes, at: int, end: int) -> int:
     """Index after `true`, `false` or `null` at `at`, or -1."""
     for word in (b"true", b"false", b"null"):
         size = len(word)
-        if at + size <= end:
-            same = True
-            for k in range(size):
-                if text[at + k] != word[k]:
-                    same = False
-            if same:
-                return at + size
-    return -1
+        same = at + size <= end
+        for k in range(size):
+            same = same and text[at + k] == word[k]
+        if same:
+            return at + size
+    return INVALID
+
+
+@compiled
+def _is_space(byte: int) -> bool:
+    return byte == 32 or byte == 10 or byte == 13 or byte == 9
+
+
+@compiled
+def _leave(depth: int, slots: int, matched: Ints) -> int:
+    """Close a container at `depth`; returns the depth outside it."""
+    for slot in range(slots):
+        matched[slot] = min(matched[slot], depth - 1)
+    return depth - 1
+
+
+@compiled
+def _key(
+    text: Bytes, at: int, end: int, depth: int, row: int, first: int, last: int,
+    slot_segments: Ints, ends: Ints, names: Bytes, matched: Ints, code: Codes, limbs: Limbs,
+) -> int:  # fmt: skip
+    """Read the key at `at` and its colon; returns the index after them, or -1."""
+    if text[at] != 34:
+        return INVALID
+    close, escaped = end_of_string(text, at + 1, end)
+    if close < 0:
+        return INVALID
+    if escaped:
+        plain = unescape(text, at + 1, close)
+        _match_key(
+            plain, 0, len(plain), depth, row, first, last, slot_segments, ends, names, matched,
+            code, limbs,
+        )  # fmt: skip
+    else:
+        _match_key(
+            text, at + 1, close, depth, row, first, last, slot_segments, ends, names, matched,
+            code, limbs,
+        )  # fmt: skip
+    at = close + 1
+    while at < end and _is_space(text[at]):
+        at += 1
+    return at + 1 if at < end and text[at] == 58 else INVALID
+
+
+@compiled
+def _scalar(
+    text: Bytes, at: int, end: int, depth: int, row: int, first: int, last: int,
+    slot_segments: Ints, matched: Ints, code: Codes, limbs: Limbs,
+) -> int:  # fmt: skip
+    """Read the string, number or word at `at`; returns the index after it, or -1."""
+    start, stop = at, at
+    if text[at] == 34:
+        close, escaped = end_of_string(text, at + 1, end)
+        if close < 0:
+            return INVALID
+        start, stop, after = at + 1, close, close + 1
+        if escaped:
+            plain = unescape(text, start, stop)
+            _take_value(
+                plain, 0, len(plain), depth, row, first, last, slot_segments, matched, code, limbs
+            )
+            return after
+    elif text[at] == 45 or 48 <= text[at] <= 57:
+        stop = after = end_of_number(text, start, end)
+    else:
+        after = _end_of_word(text, start, end)
+    if after >= 0:
+        _take_value(text, start, stop, depth, row, first, last, slot_segments, matched, code, limbs)
+    return after
 
 
 @compiled
 def _walk(
-    text: Bytes,
-    at: int,
-    end: int,
-    row: int,
-    first: int,
-    last: int,
-    slot_segments: Ints,
-    ends: Ints,
-    names: Bytes,
-    matched: Ints,
-    stack: Bytes,
-    code: Bytes,
-    limbs: npt.NDArray[np.uint64],
-) -> bool:
+    text: Bytes, at: int, end: int, row: int, first: int, last: int, slot_segments: Ints,
+    ends: Ints, names: Bytes, matched: Ints, stack: Bytes, code: Codes, limbs: Limbs,
+) -> bool:  # fmt: skip
     """Walk one text; returns whether it is one JSON object."""
     depth, state = 0, _VALUE
     while at < end:
         byte = text[at]
-        if byte == 32 or byte == 10 or byte == 13 or byte == 9:
+        if _is_space(byte):
             at += 1
-            continue
-        if state == _AFTER:
-            if depth == 0:
-                return False
-            at += 1
-            if byte == 44:
+        elif state == _AFTER:
+            if depth > 0 and byte == 44:
                 state = _KEY if stack[depth] == 123 else _VALUE
-            elif byte == stack[depth] + 2:  # `}` and `]` follow `{` and `[` by two in ASCII
-                depth -= 1
-                for slot in range(last - first):
-                    matched[slot] = min(matched[slot], depth)
+            elif depth > 0 and byte == stack[depth] + 2:  # `}` is two after `{`, `]` after `[`
+                depth = _leave(depth, last - first, matched)
             else:
                 return False
-            continue
-        closing = (state == _KEY_OR_END and byte == 125) or (state == _VALUE_OR_END and byte == 93)
-        if closing:
-            at, depth, state = at + 1, depth - 1, _AFTER
-            for slot in range(last - first):
-                matched[slot] = min(matched[slot], depth)
-            continue
-        if state == _KEY or state == _KEY_OR_END:
-            if byte != 34:
-                return False
-            close, escaped = end_of_string(text, at + 1, end)
-            if close < 0:
-                return False
-            _match_key(
-                text, at + 1, close, escaped, depth, row, first, last, slot_segments, ends, names,
-                matched, code, limbs,
+            at += 1
+        elif (state == _KEY_OR_END and byte == 125) or (state == _VALUE_OR_END and byte == 93):
+            at, depth, state = at + 1, _leave(depth, last - first, matched), _AFTER
+        elif state == _KEY or state == _KEY_OR_END:
+            at = _key(
+                text, at, end, depth, row, first, last, slot_segments, ends, names, matched, code,
+                limbs,
             )  # fmt: skip
-            at = close + 1
-            while at < end and (
-                text[at] == 32 or text[at] == 10 or text[at] == 13 or text[at] == 9
-            ):
-                at += 1
-            if at >= end or text[at] != 58:
+            if at < 0:
                 return False
-            at, state = at + 1, _VALUE
-            continue
-        if depth == 0 and byte != 123:
-            return False
-        start, stop, source = at, at, text
-        if byte == 123 or byte == 91:
+            state = _VALUE
+        elif byte == 123 or (byte == 91 and depth > 0):
             if depth == DEPTH_MAX:
                 return False
-            at += 1
-        elif byte == 34:
-            close, escaped = end_of_string(text, at + 1, end)
-            if close < 0:
-                return False
-            start, stop, at = at + 1, close, close + 1
-            if escaped:
-                source = unescape(text, start, stop)
-                start, stop = 0, len(source)
-        elif byte == 45 or 48 <= byte <= 57:
-            at = end_of_number(text, start, end)
-            if at < 0:
-                return False
-            stop = at
-        else:
-            at = _is_word(text, start, end)
-            if at < 0:
-                return False
-        _take_value(
-            source, start, stop, depth, row, first, last, slot_segments, matched, code, limbs
-        )
-        state = _AFTER
-        if byte == 123 or byte == 91:
+            _take_value(text, at, at, depth, row, first, last, slot_segments, matched, code, limbs)
             depth += 1
             stack[depth] = byte
-            state = _KEY_OR_END if byte == 123 else _VALUE_OR_END
+            at, state = at + 1, _KEY_OR_END if byte == 123 else _VALUE_OR_END
+        else:
+            if depth == 0:
+                return False
+            at = _scalar(
+                text, at, end, depth, row, first, last, slot_segments, matched, code, limbs
+            )
+            if at < 0:
+                return False
+            state = _AFTER
     return state == _AFTER and depth == 0

@@ -245,7 +245,7 @@ def parse_decimal(text: Bytes, at: int, end: int) -> tuple[int, np.int64, np.uin
 
 @compiled
 def combine(head: np.uint64, tail: np.uint64, negative: bool) -> tuple[int, np.int64, np.uint64]:
-    """head * 10^14 + tail in two's complement over two 64-bit limbs; both are below 10^14."""
+    """Head * 10^14 + tail in two's complement over two 64-bit limbs; both are below 10^14."""
     factor = np.uint64(100_000_000_000_000)
     mask, bits = np.uint64(0xFFFFFFFF), np.uint64(32)
     head_low, head_high = head & mask, head >> bits

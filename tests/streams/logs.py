@@ -10,8 +10,8 @@ from uuid import UUID
 import polars as pl
 import pyarrow as pa
 
-from catalog.meters import MeterDefinition
 from catalog.metering.aggregate import CompiledMeters, compile_meters
+from catalog.meters import MeterDefinition
 from core.clock import epoch_micros
 from core.envelope import ENVELOPE_SCHEMA, encode_envelope
 from core.events import content_hash, event_key
