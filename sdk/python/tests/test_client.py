@@ -1,0 +1,234 @@
+from __future__ import annotations
+
+import threading
+from datetime import datetime, timedelta, timezone
+from decimal import Decimal
+
+import pytest
+
+from tests.receiver import Receiver, Reply
+from tollbook import (
+    AuthenticationError,
+    Client,
+    ConnectionFailedError,
+    InvalidEventError,
+    Rejection,
+    RequestRejectedError,
+    RetryPolicy,
+)
+
+KEY = "tb_live_test"
+QUICK = RetryPolicy(tries=3, first_seconds=0.001)
+
+
+def _error(code: str, message: str, **details: object) -> dict[str, object]:
+    error = {"code": code, "message": message, "details": details}
+    return {"success": False, "error": error}
+
+
+def test_an_event_is_a_cloud_event_with_its_numbers_exact(receiver: Receiver) -> None:
+    with Client(receiver.url, KEY, source="/gateway") as client:
+        event = client.record("llm.request", "team-7", {"cost": Decimal("1.10"), "n": 2})
+    ((sent,),) = receiver.batches()
+    assert sent == {
+        "specversion": "1.0",
+        "id": event.id,
+        "source": "/gateway",
+        "type": "llm.request",
+        "subject": "team-7",
+        "time": event.time,
+        "data": {"cost": Decimal("1.10"), "n": 2},
+    }
+    assert b'"cost":1.10' in receiver.bodies[0]
+    (headers,) = receiver.headers
+    assert headers["Authorization"] == "Bearer tb_live_test"
+    assert headers["Content-Type"] == "application/cloudevents-batch+json"
+    assert headers["path"] == "/v1/events"
+
+
+def test_id_and_time_are_assigned_when_recorded_and_may_be_given(receiver: Receiver) -> None:
+    zone = timezone(timedelta(hours=2))
+    with Client(receiver.url, KEY) as client:
+        before = datetime.now(tz=timezone.utc)
+        own = client.record("t", "s")
+        given = client.record("t", "s", id="i", time=datetime(2026, 3, 1, 12, tzinfo=zone))
+        text = client.record("t", "s", time="2026-03-01T12:00:00.123456789+02:00", source="/b")
+    assert before <= datetime.fromisoformat(own.time.replace("Z", "+00:00"))
+    assert len(own.id) == 32
+    assert (given.id, given.time) == ("i", "2026-03-01T10:00:00Z")
+    assert (text.time, text.source) == ("2026-03-01T12:00:00.123456789+02:00", "/b")
+
+
+def test_events_are_sent_in_batches_in_the_order_recorded(receiver: Receiver) -> None:
+    with Client(receiver.url, KEY, batch_events=3) as client:
+        for number in range(8):
+            client.record("t", "s", id=str(number))
+        assert client.pending == 2
+    batches = receiver.batches()
+    assert [[event["id"] for event in batch] for batch in batches] == [
+        ["0", "1", "2"],
+        ["3", "4", "5"],
+        ["6", "7"],
+    ]
+
+
+def test_batches_are_bounded_in_bytes(receiver: Receiver) -> None:
+    with Client(receiver.url, KEY, batch_bytes=1_000) as client:
+        for _ in range(20):
+            client.record("t", "s", {"text": "é" * 100})
+    assert sum(map(len, receiver.batches())) == 20
+    assert all(len(body) <= 1_100 for body in receiver.bodies)
+
+
+@pytest.mark.parametrize(
+    "failure", [Reply(0), Reply(503), Reply(500), Reply(429), Reply(502), Reply(504)]
+)
+def test_a_failed_try_is_repeated_with_the_same_ids(receiver: Receiver, failure: Reply) -> None:
+    receiver.replies = [failure, failure]
+    with Client(receiver.url, KEY, retry=QUICK) as client:
+        client.record("t", "s", {"n": Decimal("0.1")})
+        result = client.flush()
+    assert result.accepted == 1
+    assert len(receiver.bodies) == 3
+    assert len(set(receiver.bodies)) == 1
+
+
+def test_retry_after_is_honoured_and_backoff_grows_without_it(receiver: Receiver) -> None:
+    waits: list[float] = []
+    receiver.replies = [Reply(503, headers={"Retry-After": "7"}), Reply(429), Reply(503), Reply(0)]
+    retry = RetryPolicy(first_seconds=1)
+    with Client(receiver.url, KEY, retry=retry, sleep=waits.append) as client:
+        client.record("t", "s")
+    first, second, third, fourth = waits
+    assert 7 <= first <= 8
+    assert 1 <= second <= 2 <= third <= 4 <= fourth <= 8
+
+
+def test_tries_end_with_a_typed_error_and_the_events_stay(receiver: Receiver) -> None:
+    receiver.replies = [Reply(503, _error("dependency_down", "Kafka does not answer"))] * 3
+    client = Client(receiver.url, KEY, retry=QUICK)
+    event = client.record("t", "s")
+    with pytest.raises(ConnectionFailedError, match="Kafka does not answer") as raised:
+        client.flush()
+    assert raised.value.events == (event,)
+    assert raised.value.status == 503
+    assert client.pending == 1
+    client.close()
+    assert client.pending == 0
+    assert {batch[0]["id"] for batch in receiver.batches()} == {event.id}
+
+
+def test_nobody_listening_is_a_connection_failure() -> None:
+    client = Client("http://127.0.0.1:9", KEY, retry=QUICK)
+    client.record("t", "s")
+    with pytest.raises(ConnectionFailedError, match="ConnectError") as raised:
+        client.close()
+    assert raised.value.status is None
+
+
+def test_verdicts_name_the_events_that_were_refused(receiver: Receiver) -> None:
+    refused = {"index": 1, "id": "b", "code": "invalid_time", "message": "time: nonsense"}
+    notice = {"code": "old", "count": 1, "message": "too old"}
+    body = {"accepted": 2, "rejected": [refused], "notices": [notice]}
+    receiver.replies = [Reply(202, body)]
+    seen: list[Rejection] = []
+    with Client(receiver.url, KEY, on_rejected=seen.append) as client:
+        events = [client.record("t", "s", id=name) for name in "abc"]
+        result = client.flush()
+    assert result.accepted == 2
+    assert result.rejected == (Rejection(events[1], "invalid_time", "time: nonsense"),)
+    assert result.notices == ("too old",)
+    assert seen == list(result.rejected)
+
+
+def test_a_batch_with_no_good_event_is_a_verdict_not_a_failure(receiver: Receiver) -> None:
+    refused = {"index": 0, "id": "a", "code": "invalid_time", "message": "time: nonsense"}
+    body = _error("validation_error", "none accepted", accepted=0, rejected=[refused])
+    receiver.replies = [Reply(400, body)]
+    with Client(receiver.url, KEY) as client:
+        client.record("t", "s", id="a")
+        result = client.flush()
+        assert client.pending == 0
+    assert result.accepted == 0
+    assert [rejection.event.id for rejection in result.rejected] == ["a"]
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_key_that_is_not_accepted_is_not_tried_again(receiver: Receiver, status: int) -> None:
+    receiver.replies = [Reply(status, _error("authentication_error", "not known"))]
+    client = Client(receiver.url, KEY, retry=QUICK)
+    client.record("t", "s")
+    with pytest.raises(AuthenticationError, match="not known"):
+        client.flush()
+    assert len(receiver.bodies) == 1
+    assert client.pending == 1
+    client.close()
+
+
+@pytest.mark.parametrize("reply", [Reply(413), Reply(404), Reply(202, {}), Reply(302)])
+def test_a_request_refused_for_good_leaves_the_client_with_its_events_in_the_error(
+    receiver: Receiver, reply: Reply
+) -> None:
+    receiver.replies = [reply]
+    client = Client(receiver.url, KEY, retry=QUICK)
+    event = client.record("t", "s")
+    with pytest.raises(RequestRejectedError) as raised:
+        client.flush()
+    assert raised.value.events == (event,)
+    assert client.pending == 0
+    client.close()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ({"type": ""}, "type: expected text of 1 to 256 bytes"),
+        ({"subject": "é" * 129}, "subject: expected text"),
+        ({"id": ""}, "id: expected text"),
+        ({"id": 5}, "id: expected text"),
+        ({"source": "a\x00"}, "source: holds a NUL"),
+        ({"subject": "\ud800"}, "subject: holds a lone surrogate"),
+        ({"data": [1]}, "data: expected a dict"),
+        ({"data": {"text": "x" * 300_000}}, "event: 300"),
+        ({"time": datetime(2026, 3, 1)}, "time: expected an aware datetime"),  # noqa: DTZ001 - the point
+    ],
+)
+def test_an_event_that_can_never_be_sent_is_refused_at_once(
+    receiver: Receiver, arguments: dict[str, object], reason: str
+) -> None:
+    with Client(receiver.url, KEY) as client:
+        with pytest.raises(InvalidEventError, match=reason):
+            client.record(**{"type": "t", "subject": "s", **arguments})  # type: ignore[arg-type]
+        assert client.pending == 0
+    assert receiver.bodies == []
+
+
+def test_threads_share_a_client_and_every_event_is_sent_once(receiver: Receiver) -> None:
+    with Client(receiver.url, KEY, batch_events=7) as client:
+
+        def record(name: int) -> None:
+            for number in range(100):
+                client.record("t", "s", id=f"{name}-{number}")
+
+        threads = [threading.Thread(target=record, args=(name,)) for name in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    ids = [event["id"] for batch in receiver.batches() for event in batch]
+    assert sorted(ids) == sorted(f"{name}-{number}" for name in range(4) for number in range(100))
+
+
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [
+        ({"batch_events": 0}, "batch_events"),
+        ({"batch_events": 10_001}, "batch_events"),
+        ({"batch_bytes": 10 * 2**20}, "batch_bytes"),
+    ],
+)
+def test_a_setting_out_of_range_is_named(settings: dict[str, int], name: str) -> None:
+    with pytest.raises(ValueError, match=name):
+        Client("http://127.0.0.1:9", KEY, **settings)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="base_url"):
+        Client("127.0.0.1:9", KEY)

@@ -1,0 +1,37 @@
+"""Record usage events for Tollbook: batched, retried with the same ids, exact.
+
+    with tollbook.Client("http://127.0.0.1:8080", api_key="tb_live_…") as client:
+        client.record("llm.request", subject="team-7", data={"generated_tokens": 64})
+
+Owns: ids and times at the moment of recording, batches, retries, the verdicts of the server.
+Does not own: what becomes of an event after its `202`.
+Invariants: an event keeps its id through every retry, so that it counts once; an event is reported
+as delivered only after the server's `202`; a number is sent as the exact number it is.
+"""
+
+from tollbook.client import Client
+from tollbook.errors import (
+    AuthenticationError,
+    ConnectionFailedError,
+    DeliveryError,
+    InvalidEventError,
+    RequestRejectedError,
+    TollbookError,
+)
+from tollbook.events import Event
+from tollbook.retries import RetryPolicy
+from tollbook.verdicts import FlushResult, Rejection
+
+__all__ = [
+    "AuthenticationError",
+    "Client",
+    "ConnectionFailedError",
+    "DeliveryError",
+    "Event",
+    "FlushResult",
+    "InvalidEventError",
+    "Rejection",
+    "RequestRejectedError",
+    "RetryPolicy",
+    "TollbookError",
+]
