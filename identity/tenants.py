@@ -1,0 +1,42 @@
+"""Tenants: the platforms whose usage is metered and billed, each closed to the others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sql
+from core.clock import Clock
+from core.errors import NotFoundError
+from core.ids import TenantId, new_uuid
+from db.postgres import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """A tenant; `slug` is its name in files and commands, `name` the one for people."""
+
+    id: TenantId
+    slug: str
+    name: str
+
+
+def find_tenant(conn: Connection, slug: str) -> Tenant:
+    """The tenant called `slug`. Raises `NotFoundError`."""
+    row = conn.execute(sql.load("postgres/queries/select_tenant"), {"slug": slug}).fetchone()
+    if row is None:
+        raise NotFoundError(f"tenant: there is none called {slug!r}", slug=slug)
+    return Tenant(**row)
+
+
+def ensure_tenant(conn: Connection, clock: Clock, slug: str, name: str) -> tuple[Tenant, bool]:
+    """The tenant called `slug`, created if missing; and whether it was created.
+
+    An existing tenant takes the new name.
+    """
+    row = conn.execute(
+        sql.load("postgres/queries/upsert_tenant"),
+        {"id": new_uuid(clock), "slug": slug, "name": name, "now": clock.now()},
+    ).fetchone()
+    assert row is not None
+    created = row.pop("created")
+    return Tenant(**row), created

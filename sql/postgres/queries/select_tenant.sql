@@ -1,0 +1,1 @@
+SELECT id, slug, name FROM identity.tenants WHERE slug = %(slug)s
