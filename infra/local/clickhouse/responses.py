@@ -86,13 +86,12 @@ class Reply:
 
 
 def answer_headers(
-    output_format: str, encoding: str | None, summary: Summary | None
+    output_format: str | None, encoding: str | None, summary: Summary | None
 ) -> dict[str, str]:
-    """The headers that describe an answer."""
-    headers = {
-        "Content-Type": formats.content_type(output_format),
-        "X-ClickHouse-Format": output_format,
-    }
+    """The headers that describe an answer; no format is named where a statement gives none."""
+    headers = {"Content-Type": formats.content_type(output_format or formats.DEFAULT_OUTPUT)}
+    if output_format is not None:
+        headers["X-ClickHouse-Format"] = output_format
     if encoding is not None:
         headers |= {"Content-Encoding": encoding, "Vary": "Accept-Encoding"}
     if summary is not None:

@@ -43,7 +43,8 @@ Scope = MutableMapping[str, Any]
 CHANNEL_DEPTH = 4
 MAX_QUERY_BYTES = 64 << 20
 _OK_PATHS = frozenset({"/ping", "/replicas_status"})
-_CANCELLED_WITH_CLIENT = frozenset({"SELECT", "WITH", "SHOW", "DESCRIBE", "DESC", "EXPLAIN"})
+_READING_VERBS = frozenset({"SELECT", "WITH", "SHOW", "DESCRIBE", "DESC", "EXISTS", "EXPLAIN"})
+"""Statements that answer with rows; they are stopped when their client goes away."""
 
 
 class Application:
@@ -210,7 +211,7 @@ class _Exchange:
             LOG.warning("an INSERT broke off before its end and was given up: %r", error)
             raise
         outcome = await worker
-        headers = answer_headers(request.default_format, None, outcome.summary)
+        headers = answer_headers(None, None, outcome.summary)
         await self._reply.whole(200, [], headers)
 
     async def _query(self, statement: QueryStatement) -> None:
@@ -237,12 +238,12 @@ class _Exchange:
             pass
         answer.cancel()
         LOG.info("query %s: its client went away", self._request.query_id)
-        if statement.verb in _CANCELLED_WITH_CLIENT:
+        if statement.verb in _READING_VERBS:
             await self._app.kill(self._marker)
 
     async def _stop(self, worker: asyncio.Future[Outcome], statement: QueryStatement) -> None:
         """Give the place back only when the engine has really let go of the query."""
-        if statement.verb in _CANCELLED_WITH_CLIENT:
+        if statement.verb in _READING_VERBS:
             await self._app.kill(self._marker)
         await asyncio.wait([worker])
 
@@ -254,7 +255,9 @@ class _Exchange:
         first = await answer.get()
         if first is None:
             outcome = await worker
-            headers = answer_headers(output_format, encoding, outcome.summary)
+            gives_rows = bool(outcome.pieces) or statement.verb in _READING_VERBS
+            named = output_format if gives_rows else None
+            headers = answer_headers(named, encoding, outcome.summary)
             await self._reply.whole(200, outcome.pieces, headers)
             return
         await self._reply.begin(answer_headers(output_format, encoding, None))
