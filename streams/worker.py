@@ -18,12 +18,12 @@ from functools import partial
 from typing import Any, Final, cast
 
 import faust
-from catalog.snapshot import SnapshotSource
 from clickhouse_connect.driver.client import Client
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from catalog.metering.aggregate import CompiledMeters, compile_meters
+from catalog.snapshot import SnapshotSource
 from core.errors import ConflictError
 from db.clickhouse import connect_clickhouse
 from streams.generation import Generation, load_generation

@@ -97,7 +97,7 @@ def measure(events: pl.DataFrame, compiled: CompiledMeters) -> pl.DataFrame:
     """Read the values of every event, in order.
 
     Returns `events` with `plan` (Int64, -1: no meter), `is_object` (Boolean: `data` is one JSON
-    object) and one Decimal(38, 12) column per slot (`value_0`, …), null where nothing could be read.
+    object) and one Decimal(38, 12) column per slot (`value_0`, …), null where there is no value.
     """
     plan = events.select("tenant_id", "type").join(
         compiled.plans, on=["tenant_id", "type"], how="left", maintain_order="left"

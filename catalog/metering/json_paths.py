@@ -1,8 +1,8 @@
 """Exact decimals at paths inside JSON objects, for whole columns at once, compiled.
 
 A *plan* is the list of paths that the meters of one (tenant, event type) read; the row of a column
-says which plan applies. `extract` walks each text once, whatever the number of paths, and checks the
-grammar on the way. A repeated key counts by its last value, as JSON readers commonly agree.
+says which plan applies. `extract` walks each text once, whatever the number of paths, and checks
+the grammar on the way. A repeated key counts by its last value, as JSON readers commonly agree.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def extract(
     plan_of_row: npt.NDArray[np.int64],
     paths: Paths,
 ) -> Extracted:
-    """Read every row's paths. Row r is `text[offsets[r] : offsets[r + 1]]`; plan -1 reads nothing."""
+    """Read every row's paths. Row r: `text[offsets[r] : offsets[r + 1]]`; plan -1 reads nothing."""
     rows, slots = len(plan_of_row), paths.slots_max
     found = Extracted(
         np.zeros(rows, np.bool_),

@@ -59,7 +59,7 @@ def read_unit(text: Bytes, at: int, end: int) -> int:
 
 @compiled
 def end_of_string(text: Bytes, at: int, end: int) -> tuple[int, bool]:
-    """Index of the closing quote of the string whose content starts at `at` (or -1), any escapes?"""
+    """Where the string whose content starts at `at` closes (or -1), and whether it has escapes."""
     escaped = False
     while at < end:
         byte = text[at]

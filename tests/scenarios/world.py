@@ -17,7 +17,6 @@ from catalog.meters import MeterDefinition, create_meter
 from core.clock import SystemClock, monotonic_seconds
 from core.endpoints import Endpoints
 from core.ids import TenantId
-from core.period import Period
 from db.clickhouse import connect_clickhouse
 from db.postgres import Database
 from identity.api_keys import insert_api_key
@@ -77,6 +76,19 @@ class World:
                 )[1]
                 for partition in range(_PARTITIONS)
             }
+        finally:
+            consumer.close()
+
+    def committed(self, group: str) -> int:
+        """Offsets that a group has committed, summed: chunks that a worker of it completed."""
+        consumer = Consumer(
+            {"bootstrap.servers": self.endpoints.kafka, "group.id": group, "log_level": 0}
+        )
+        try:
+            topic = self.endpoints.usage_events_topic()
+            partitions = [TopicPartition(topic, number) for number in range(_PARTITIONS)]
+            found = consumer.committed(partitions, timeout=10)
+            return sum(max(0, partition.offset) for partition in found)
         finally:
             consumer.close()
 
@@ -226,6 +238,3 @@ class Sender(threading.Thread):
         if self.failure is not None:
             raise self.failure
         return self.journal
-
-
-__all__ = ["PERIOD", "Period", "Sender", "World", "post"]

@@ -1,4 +1,4 @@
-"""Builders of logs for tests: envelopes from plain events, lanes over them, results in plain form."""
+"""Builders of logs for tests: envelopes from plain events, results in plain form."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def plain(meters: tuple[MeterDefinition, ...], version: int) -> list[dict[str, A
 
 
 def envelope(events: tuple[Sent, ...]) -> bytes:
-    columns = {
+    columns: dict[str, list[object]] = {
         "tenant_id": [event.tenant for event in events],
         "key": [event_key(event.tenant, event.source, event.id) for event in events],
         "content_hash": [

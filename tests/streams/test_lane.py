@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 import polars as pl
@@ -64,7 +65,7 @@ def run(lane: Lane, log: list[LogRecord], cuts: list[int], version: int) -> list
     """Step through the log in pieces that end at `cuts`."""
     records, flushes = to_records(log), []
     bounds = sorted({0, len(records), *(cut for cut in cuts if cut < len(records))})
-    for start, end in zip(bounds, bounds[1:], strict=False):
+    for start, end in pairwise(bounds):
         flushes += lane.step(records[start:end], compiled(version))
     return flushes
 

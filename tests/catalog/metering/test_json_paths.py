@@ -41,7 +41,9 @@ def refuse(constant: str) -> None:
     raise ValueError(constant)
 
 
-def expected(text: bytes, path: tuple[str, ...]) -> tuple[bool, str, int | None]:
+def expected(  # noqa: PLR0911 - one return for each way a value can be missing
+    text: bytes, path: tuple[str, ...]
+) -> tuple[bool, str, int | None]:
     """What Python's own reader says of the same text."""
     try:
         value: Any = json.loads(
