@@ -81,16 +81,21 @@ class LocalStack:
         with self.state.locked():
             self._require_disk()
             parts = self._ours(self._settle())
-            if self._tie_to_parent:
-                self._start_watchdog()
+            self._start_watchdog()
             for name in self._outside:
                 self._check_outside(name, partial(progress, name))
-            _side_by_side(
-                {
-                    name: partial(self._start_or_undo, part, partial(progress, name))
-                    for name, part in parts.items()
-                }
-            )
+            ran_before = {name for name in parts if self.pid(name) is not None}
+            try:
+                _side_by_side(
+                    {
+                        name: partial(self._start, part, partial(progress, name))
+                        for name, part in parts.items()
+                    }
+                )
+            except StackError:
+                for name in parts.keys() - ran_before:
+                    self._stop(parts[name], partial(progress, name))
+                raise
 
     def stop(self, progress: Progress = lambda _part, _phrase: None) -> None:
         """Stop every part cleanly, its data on disk; kill one that does not end in time."""
@@ -109,7 +114,10 @@ class LocalStack:
     def start_part(self, name: str, report: Report = lambda _phrase: None) -> None:
         """Start one part, unless it runs, and wait until it answers."""
         with self.state.locked():
-            self._start(self._part(name), report)
+            self._require_disk()
+            part = self._part(name)
+            self._start_watchdog()
+            self._start(part, report)
 
     def stop_part(self, name: str, report: Report = lambda _phrase: None) -> None:
         """Stop one part cleanly."""
@@ -181,21 +189,11 @@ class LocalStack:
             raise StackError(f"{name}: not a part of this stack, which has {', '.join(parts)}")
         return parts[name]
 
-    def _start_or_undo(self, part: Part, report: Report) -> None:
-        ran_before = self.pid(part.name) is not None
-        try:
-            self._start(part, report)
-        except StackError:
-            if not ran_before:
-                self._stop(part, report)
-            raise
-
     def _start(self, part: Part, report: Report) -> None:
         began = monotonic_seconds()
         log = self.state.log(part.name)
         if process.find(self.state.record(part.name)) is None:
             self._require_unused(part)
-            self._require_disk()
             part.prepare(report)
             for option, port in part.ports.items():
                 ports.require_free(port, part.name, option)
@@ -303,7 +301,7 @@ class LocalStack:
             )
 
     def _start_watchdog(self) -> None:
-        if process.find(self.state.record("watchdog")) is not None:
+        if not self._tie_to_parent or process.find(self.state.record("watchdog")) is not None:
             return
         parent = process.record_of(os.getpid())
         argv = [sys.executable, "-m", "infra.local.watchdog", str(self.state.root)]
