@@ -1,0 +1,169 @@
+"""Which periods are to be invoiced, and how far each subscription has been.
+
+A subscription's row names its earliest period that is not invoiced; whoever invoices moves it on
+in the same transaction, so a period is due until its invoice is committed, and never after.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from typing import Any
+from uuid import UUID
+
+import sql
+from core.errors import ConflictError
+from core.ids import CustomerId, SubscriptionId, TenantId
+from core.money import Currency
+from core.period import Period
+from db.postgres import Connection
+from subscriptions.billing_cycle import CycleSteps, parse_time_zone
+
+_NIL = UUID(int=0)
+
+
+@dataclass(frozen=True, slots=True)
+class DuePeriod:
+    """One period to invoice.
+
+    `subjects` are those the customer pays for at some instant of the period, in order of their
+    names; `partial_subjects` the ones among them that it pays for during a part of it only.
+    """
+
+    tenant_id: TenantId
+    customer_id: CustomerId
+    subscription_id: SubscriptionId
+    plan_version_id: UUID
+    currency: Currency
+    time_zone: str
+    period: Period
+    subjects: tuple[str, ...]
+    partial_subjects: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> tuple[UUID, UUID, UUID, datetime]:
+        """What due periods are ordered by."""
+        return self.tenant_id, self.customer_id, self.subscription_id, self.period.start
+
+
+def due_periods(
+    conn: Connection,
+    tenant_id: TenantId | None,
+    as_of: datetime,
+    after: DuePeriod | None,
+    limit: int,
+) -> list[DuePeriod]:
+    """Periods that ended by `as_of` and are not invoiced, in order of `DuePeriod.key`.
+
+    Of one tenant, or of all; at most `limit`, those behind `after`. Fewer than `limit`: the last.
+    """
+    behind = (_NIL, _NIL, _NIL) if after is None else after.key[:3]
+    rows = conn.execute(
+        sql.load("postgres/queries/select_due_subscriptions"),
+        {
+            "tenant_id": tenant_id,
+            "as_of": as_of,
+            "after_tenant_id": behind[0],
+            "after_customer_id": behind[1],
+            "after_id": behind[2],
+            # One more: the first row may be the subscription of `after`, with nothing left.
+            "limit": limit + 1,
+        },
+    ).fetchall()
+    found = (
+        (row, period)
+        for row in rows
+        for period in _ended_periods(row, as_of)
+        if after is None or (*_row_key(row), period.start) > after.key
+    )
+    page = list(islice(found, limit))
+    links = _links(conn, [row for row, _ in page])
+    return [_due_period(row, period, links[row["customer_id"]]) for row, period in page]
+
+
+def mark_billed(conn: Connection, billed: Sequence[DuePeriod]) -> None:
+    """Move the subscriptions on behind these periods, in the transaction that invoices them.
+
+    Raises `ConflictError`, and nothing may be committed, unless the periods of each subscription
+    are the earliest ones that are not invoiced, without a gap: somebody else was faster.
+    """
+    wanted: defaultdict[SubscriptionId, list[Period]] = defaultdict(list)
+    for due in sorted(billed, key=lambda due: due.key):
+        wanted[due.subscription_id].append(due.period)
+    rows = conn.execute(
+        sql.load("postgres/queries/lock_subscription_periods"), {"ids": sorted(wanted)}
+    ).fetchall()
+    moved = []
+    for row in rows:
+        periods = wanted.pop(row["id"])
+        expected = _steps(row).periods_from(row["period_start"], row["ended_at"])
+        if periods != list(islice(expected, len(periods))):
+            raise ConflictError(
+                f"subscription {row['slug']!r}: {periods[0]} is not the next period to invoice,"
+                f" which starts at {row['period_start'].isoformat()}"
+            )
+        end = periods[-1].end
+        moved.append((row["id"], end, _steps(row).period_of(end).end))
+    if wanted:
+        raise ConflictError(f"subscription {next(iter(wanted))}: there is none with this id")
+    ids, starts, ends = zip(*moved, strict=True) if moved else ((), (), ())
+    conn.execute(
+        sql.load("postgres/queries/move_subscription_periods"),
+        {"ids": list(ids), "starts": list(starts), "ends": list(ends)},
+    )
+
+
+def _row_key(row: dict[str, Any]) -> tuple[UUID, UUID, UUID]:
+    return row["tenant_id"], row["customer_id"], row["id"]
+
+
+def _steps(row: dict[str, Any]) -> CycleSteps:
+    return CycleSteps(row["anchor_at"], parse_time_zone(row["time_zone"]), row["billing_cycle"])
+
+
+def _ended_periods(row: dict[str, Any], as_of: datetime) -> Iterator[Period]:
+    for period in _steps(row).periods_from(row["period_start"], row["ended_at"]):
+        if period.end > as_of:
+            return
+        yield period
+
+
+def _links(conn: Connection, rows: Sequence[dict[str, Any]]) -> dict[UUID, list[dict[str, Any]]]:
+    """The dated subjects of the rows' customers; `valid_to` is None while a link is open."""
+    links: defaultdict[UUID, list[dict[str, Any]]] = defaultdict(list)
+    for link in conn.execute(
+        sql.load("postgres/queries/select_subject_links"),
+        {"customer_ids": sorted({row["customer_id"] for row in rows})},
+    ):
+        links[link["customer_id"]].append(link)
+    return links
+
+
+def _due_period(row: dict[str, Any], period: Period, links: list[dict[str, Any]]) -> DuePeriod:
+    inside = [
+        link
+        for link in links
+        if link["valid_from"] < period.end
+        and (link["valid_to"] is None or link["valid_to"] > period.start)
+    ]
+    whole = {
+        link["subject"]
+        for link in inside
+        if link["valid_from"] <= period.start
+        and (link["valid_to"] is None or link["valid_to"] >= period.end)
+    }
+    subjects = tuple(sorted({link["subject"] for link in inside}))
+    return DuePeriod(
+        tenant_id=TenantId(row["tenant_id"]),
+        customer_id=CustomerId(row["customer_id"]),
+        subscription_id=SubscriptionId(row["id"]),
+        plan_version_id=row["plan_version_id"],
+        currency=Currency(row["currency"]),
+        time_zone=row["time_zone"],
+        period=period,
+        subjects=subjects,
+        partial_subjects=tuple(subject for subject in subjects if subject not in whole),
+    )
