@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -39,7 +40,7 @@ class _Running:
     async def start(self) -> None:
         self._log = KafkaLog(self._settings)
         self._intake = Intake(Publisher(self._log, self._settings), self._clock)
-        await self.gate.start()
+        await asyncio.gather(self._log.first_probe(), self.gate.start())
 
     async def stop(self) -> None:
         """Requests under way have been answered before: the server waits for them."""

@@ -40,6 +40,7 @@ class KafkaLog:
         self._lock = Lock()
         self._stop = Event()
         self._fatal = Event()
+        self._probed = Event()
         self._partitions: int | None = None
         self._fault: str | None = "not asked yet"
         self._producer = self._create_producer()
@@ -78,6 +79,10 @@ class KafkaLog:
             self._note_error(error.args[0])
             delivery.set_result(str(error.args[0]))
         return delivery
+
+    async def first_probe(self) -> None:
+        """Wait until Kafka was asked once, so that a server does not begin by refusing events."""
+        await asyncio.to_thread(self._probed.wait, self._settings.delivery_seconds)
 
     async def close(self) -> None:
         """Wait for what is on its way, at most `delivery_seconds`, then stop the threads."""
@@ -144,6 +149,7 @@ class KafkaLog:
                 self._fault = str(error.args[0])
             except KeyError:
                 self._fault = f"the topic {self._topic} does not exist: run `tollbook migrate`"
+            self._probed.set()
             self._stop.wait(self._settings.probe_seconds)
 
     def _look_at(self, partitions: int) -> str | None:
