@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -34,6 +35,12 @@ class ParkedCustomer:
     error_message: str
 
 
+def parked_by(customer_id: CustomerId, error: Exception) -> ParkedCustomer:
+    """The customer with the error's code and its text."""
+    code = error.code if isinstance(error, TollbookError) else type(error).__name__
+    return ParkedCustomer(customer_id, code, str(error).strip())
+
+
 def start_run(
     conn: Connection, clock: Clock, tenant_id: TenantId, as_of: datetime, cut: Cut
 ) -> None:
@@ -61,6 +68,20 @@ def unfinished_runs(conn: Connection, tenant_id: TenantId) -> list[BillingRun]:
     ]
 
 
+def lock_run(conn: Connection, run: BillingRun, *, shared: bool = False) -> bool:
+    """Hold an unfinished run until commit; False when it is finished.
+
+    Writers of drafts hold it shared, so that whoever numbers finds all drafts committed.
+    """
+    query = "lock_billing_run_shared" if shared else "lock_billing_run"
+    return (
+        conn.execute(
+            sql.load(f"postgres/queries/{query}"), {"id": run.run_id, "tenant_id": run.tenant_id}
+        ).fetchone()
+        is not None
+    )
+
+
 def finish_run(conn: Connection, clock: Clock, run: BillingRun) -> None:
     """Mark a run finished; again does nothing."""
     conn.execute(
@@ -73,7 +94,7 @@ def park_customer(
     conn: Connection, clock: Clock, run: BillingRun, customer_id: CustomerId, error: Exception
 ) -> None:
     """Write down why a run left a customer out. The customer stays due."""
-    code = error.code if isinstance(error, TollbookError) else type(error).__name__
+    parked = parked_by(customer_id, error)
     conn.execute(
         sql.load("postgres/queries/insert_parked_customer"),
         {
@@ -81,9 +102,23 @@ def park_customer(
             "tenant_id": run.tenant_id,
             "billing_run_id": run.run_id,
             "customer_id": customer_id,
-            "error_code": code,
-            "error_message": str(error).strip(),
+            "error_code": parked.error_code,
+            "error_message": parked.error_message,
             "parked_at": clock.now(),
+        },
+    )
+
+
+def unpark_customers(
+    conn: Connection, run: BillingRun, customer_ids: Collection[CustomerId]
+) -> None:
+    """Forget that the run left them out: a later try of the same run succeeded."""
+    conn.execute(
+        sql.load("postgres/queries/delete_parked_customers"),
+        {
+            "tenant_id": run.tenant_id,
+            "billing_run_id": run.run_id,
+            "customer_ids": sorted(customer_ids),
         },
     )
 

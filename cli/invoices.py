@@ -1,0 +1,43 @@
+"""How commands name and show invoices."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from cli.output import print_table
+from core.errors import ValidationError
+from invoicing.document import invoice_document
+from invoicing.model import Invoice
+
+
+def parse_instant(text: str, field: str) -> datetime:
+    """An instant such as 2023-12-01T00:00:00Z. Raises `ValidationError` without a time zone."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        at = None
+    if at is None or at.tzinfo is None:
+        raise ValidationError(
+            f"{field}: expected an instant with its time zone, 2023-12-01T00:00:00Z, got {text!r}",
+            field=field,
+        )
+    return at
+
+
+def print_invoices(invoices: Sequence[Invoice]) -> None:
+    """A table of invoices on stdout."""
+    rows = []
+    for invoice in invoices:
+        document = invoice_document(invoice)
+        rows.append(
+            (
+                invoice.number or "(draft)",
+                invoice.status,
+                str(invoice.buyer["name"]),
+                f"{document['period']['start']} .. {document['period']['end']}",
+                f"{document['total']['amount']} {invoice.currency}",
+                document["id"],
+            )
+        )
+    print_table(rows, ("number", "status", "customer", "period", "total", "id"))

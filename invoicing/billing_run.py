@@ -1,0 +1,191 @@
+"""The billing run: due periods → usage → rating → drafts, block by block; then numbers, once.
+
+What makes it safe to kill, to repeat and to run twice at a time:
+
+1. A run's instant and cut are stored before anything else; a repeat finds and finishes it.
+2. A block is computed without locks, then written in one transaction that holds the run (shared)
+   and the subscriptions. Periods that somebody else billed meanwhile are dropped there.
+3. Drafts and the progress of their subscriptions commit together.
+4. Numbers are given when no due period is left, under the run's lock, which no block then holds:
+   every draft of the run is in, whoever wrote it. Numbering and finishing commit together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import sql
+from core.clock import Clock
+from core.ids import CustomerId
+from db.postgres import Connection, Database
+from invoicing import runs, store
+from invoicing.drafting import draft_block, due_blocks, in_halves
+from invoicing.errors import FutureCloseError
+from invoicing.model import Invoice, RunTerms
+from invoicing.numbering import number_drafts, series_id
+from invoicing.runs import BillingRun, ParkedCustomer
+from invoicing.settings import BLOCK_CUSTOMERS
+from invoicing.tenants import BillingTenant
+from invoicing.usage_source import UsageSource
+from subscriptions.periods import DuePeriod, mark_billed
+
+CHECKPOINTS: Final = (
+    "cut read",
+    "run started",
+    "block rated",
+    "drafts inserted",
+    "periods marked",
+    "block committed",
+    "customer parked",
+    "drafts complete",
+    "drafts numbered",
+    "run finished",
+)
+"""Every step after which a run may be killed; `checkpoint` is called with each once reached."""
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """What a run left: its invoices in the order of their numbers, and who was left out."""
+
+    run: BillingRun
+    tenant: BillingTenant
+    invoices: list[Invoice]
+    parked: list[ParkedCustomer]
+
+
+def _no_checkpoint(_name: str) -> None:
+    """Nobody watches."""
+
+
+def _no_progress(_customers: int) -> None:
+    """Nobody watches."""
+
+
+@dataclass(frozen=True, slots=True)
+class BillingRunner:
+    """Closes periods of tenants. Any number of processes may do so at the same time."""
+
+    db: Database
+    usage: UsageSource
+    clock: Clock
+    block_customers: int = BLOCK_CUSTOMERS
+    checkpoint: Callable[[str], None] = _no_checkpoint
+    progress: Callable[[int], None] = _no_progress
+    """Called with the number of customers that a block was about."""
+
+    def close(self, tenant: BillingTenant, as_of: datetime) -> list[Closed]:
+        """Invoice every period of the tenant that ended by `as_of`, after runs left unfinished.
+
+        Returns one result per run, this one last. Raises `FutureCloseError`; where it raises
+        `DependencyDownError` or `ConflictError`, call again: what was done is kept and not
+        repeated.
+        """
+        check_as_of(as_of, self.clock)
+        cut = self.usage.cut()
+        self.checkpoint("cut read")
+        with self.db.transaction() as conn:
+            runs.start_run(conn, self.clock, tenant.tenant_id, as_of, cut)
+        self.checkpoint("run started")
+        with self.db.transaction() as conn:
+            unfinished = runs.unfinished_runs(conn, tenant.tenant_id)
+        return [self._finish(tenant, run) for run in unfinished]
+
+    def _finish(self, tenant: BillingTenant, run: BillingRun) -> Closed:
+        terms = terms_of(tenant, run)
+        for block in due_blocks(self.db, tenant.tenant_id, terms, self.block_customers):
+            for _ in in_halves(
+                block,
+                lambda part: self._bill(tenant, run, terms, part),
+                lambda customer_id, error: self._park(run, customer_id, error),
+            ):
+                pass
+            self.progress(len({due.customer_id for due in block}))
+        self.checkpoint("drafts complete")
+        with self.db.transaction() as conn:
+            if runs.lock_run(conn, run):
+                number_drafts(conn, self.clock, run)
+                self.checkpoint("drafts numbered")
+                runs.finish_run(conn, self.clock, run)
+        self.checkpoint("run finished")
+        with self.db.transaction(snapshot=True) as conn:
+            return Closed(
+                run,
+                tenant,
+                store.select_invoices(conn, tenant_id=tenant.tenant_id, billing_run_id=run.run_id),
+                runs.parked_customers(conn, run),
+            )
+
+    def _bill(
+        self, tenant: BillingTenant, run: BillingRun, terms: RunTerms, block: Sequence[DuePeriod]
+    ) -> None:
+        drafts = draft_block(self.db, self.usage, terms, block)
+        self.checkpoint("block rated")
+        with self.db.transaction() as conn:
+            if not runs.lock_run(conn, run, shared=True):
+                return  # another process finished this run meanwhile
+            still_due = _still_due(conn, run, block)
+            wanted = [
+                (due, draft)
+                for due, draft in zip(block, drafts, strict=True)
+                if due.period.start >= still_due[due.subscription_id]
+            ]
+            series = series_id(conn, self.clock, tenant.tenant_id, tenant.terms.prefix)
+            store.insert_drafts(
+                conn,
+                [draft for _, draft in wanted],
+                billing_run_id=run.run_id,
+                series_id=series,
+                created_at=self.clock.now(),
+            )
+            self.checkpoint("drafts inserted")
+            mark_billed(conn, [due for due, _ in wanted])
+            runs.unpark_customers(conn, run, {due.customer_id for due, _ in wanted})
+            self.checkpoint("periods marked")
+        self.checkpoint("block committed")
+
+    def _park(self, run: BillingRun, customer_id: CustomerId, error: Exception) -> None:
+        with self.db.transaction() as conn:
+            runs.park_customer(conn, self.clock, run, customer_id, error)
+        self.checkpoint("customer parked")
+
+
+def terms_of(tenant: BillingTenant, run: BillingRun) -> RunTerms:
+    """What all invoices of a run share."""
+    return RunTerms(
+        tenant_id=tenant.tenant_id,
+        as_of=run.as_of,
+        cut=run.cut,
+        seller=tenant.terms.seller,
+        payment_days=tenant.terms.payment_days,
+    )
+
+
+def check_as_of(as_of: datetime, clock: Clock) -> None:
+    """Raise `FutureCloseError` for an instant that has not come, `ValueError` for a naive one."""
+    if as_of.tzinfo is None:
+        raise ValueError("as_of needs a time zone")
+    now = clock.now()
+    if as_of > now:
+        raise FutureCloseError(
+            f"as-of: {as_of.isoformat()} lies in the future; give an instant up to"
+            f" {now.isoformat()}",
+            field="as_of",
+        )
+
+
+def _still_due(
+    conn: Connection, run: BillingRun, block: Sequence[DuePeriod]
+) -> dict[object, datetime]:
+    """Lock the block's subscriptions; per subscription the start of what is not invoiced yet."""
+    rows = conn.execute(
+        sql.load("postgres/queries/lock_subscriptions"),
+        {
+            "tenant_id": run.tenant_id,
+            "subscription_ids": sorted({due.subscription_id for due in block}),
+        },
+    )
+    return {row["id"]: row["period_start"] for row in rows}

@@ -1,0 +1,185 @@
+"""From due periods to draft invoices, with reads only: what run and preview share."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+from uuid import UUID
+
+import psycopg
+
+import sql
+from catalog.meters import MeterDefinition
+from core.errors import (
+    BusinessLogicError,
+    ConflictError,
+    DependencyDownError,
+    InternalError,
+    TollbookError,
+)
+from core.ids import CustomerId, MeterId, TenantId
+from core.money import Currency
+from db.postgres import Connection, Database
+from invoicing.assemble import assemble
+from invoicing.model import Billable, Invoice, PlanLine, RunTerms
+from invoicing.settings import party
+from invoicing.usage_source import UsageSource, block_usage
+from rating.prices import Price
+from rating.rounding import parse_rounding_mode
+from subscriptions.periods import DuePeriod, due_periods
+
+_T = TypeVar("_T")
+
+_NOT_THE_CUSTOMERS_FAULT: Final = (ConflictError, DependencyDownError)
+_CUSTOMERS_FAULT: Final = (TollbookError, psycopg.DataError, psycopg.IntegrityError)
+
+
+def due_blocks(
+    db: Database, tenant_id: TenantId, terms: RunTerms, block_customers: int
+) -> Iterator[list[DuePeriod]]:
+    """The tenant's due periods, in blocks of whole customers, each read when it is asked for."""
+    after: DuePeriod | None = None
+    pending: list[DuePeriod] = []
+    limit = 2 * block_customers
+    while True:
+        with db.transaction(snapshot=True) as conn:
+            page = due_periods(conn, tenant_id, terms.as_of, after, limit)
+        pending += page
+        last = len(page) < limit
+        customers = list(dict.fromkeys(due.customer_id for due in pending))
+        # The last customer of a full page may go on in the next one.
+        complete = customers if last else customers[:-1]
+        while len(complete) >= block_customers or (last and complete):
+            names = set(complete[:block_customers])
+            yield [due for due in pending if due.customer_id in names]
+            pending = [due for due in pending if due.customer_id not in names]
+            complete = complete[block_customers:]
+        if last:
+            return
+        after = page[-1]
+
+
+def in_halves(
+    block: Sequence[DuePeriod],
+    attempt: Callable[[Sequence[DuePeriod]], _T],
+    park: Callable[[CustomerId, Exception], None],
+) -> Iterator[_T]:
+    """Try a block; when a customer's data breaks it, try its halves, and park whoever fails alone.
+
+    So one failing customer costs some 2 x log2(block) tries, and its neighbours nothing else.
+    A server that is down or a lock that is held is nobody's fault: the error goes up.
+    """
+    try:
+        yield attempt(block)
+    except _NOT_THE_CUSTOMERS_FAULT:
+        raise
+    except _CUSTOMERS_FAULT as error:
+        customers = list(dict.fromkeys(due.customer_id for due in block))
+        if len(customers) == 1:
+            park(customers[0], error)
+            return
+        first = set(customers[: len(customers) // 2])
+        for half in (
+            [due for due in block if due.customer_id in first],
+            [due for due in block if due.customer_id not in first],
+        ):
+            yield from in_halves(half, attempt, park)
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    name: str
+    version: int
+    lines: tuple[PlanLine, ...]
+    meters: tuple[MeterDefinition, ...]
+
+
+def draft_block(
+    db: Database, usage: UsageSource, terms: RunTerms, block: Sequence[DuePeriod]
+) -> list[Invoice]:
+    """Draft the invoices of a block: reads and arithmetic, no write, the same each time."""
+    with db.transaction(snapshot=True) as conn:
+        plans = _plans(conn, terms.tenant_id, {due.plan_version_id for due in block})
+        buyers = _buyers(conn, terms.tenant_id, {due.customer_id for due in block})
+    billables = []
+    for due in block:
+        plan = plans.get(due.plan_version_id)
+        if plan is None:
+            raise BusinessLogicError(
+                f"plan version {due.plan_version_id}: has no lines, so there is nothing to bill"
+            )
+        billables.append(
+            Billable(
+                customer_id=due.customer_id,
+                subscription_id=due.subscription_id,
+                plan_version_id=due.plan_version_id,
+                period=due.period,
+                time_zone=due.time_zone,
+                currency=Currency(str(due.currency)),
+                buyer=party(buyers[due.customer_id], "billing_info"),
+                plan={"name": plan.name, "version": plan.version},
+                lines=plan.lines,
+            )
+        )
+    meters = {due.subscription_id: plans[due.plan_version_id].meters for due in block}
+    used = block_usage(usage, terms.tenant_id, terms.cut, block, meters)
+    return assemble(terms, billables, used)
+
+
+def _buyers(
+    conn: Connection, tenant_id: TenantId, customer_ids: set[CustomerId]
+) -> dict[UUID, dict[str, Any]]:
+    rows = conn.execute(
+        sql.load("postgres/queries/select_buyers"),
+        {"tenant_id": tenant_id, "customer_ids": sorted(customer_ids)},
+    )
+    return {row["id"]: {"name": row["name"]} | row["billing_info"] for row in rows}
+
+
+def _plans(conn: Connection, tenant_id: TenantId, plan_version_ids: set[UUID]) -> dict[UUID, _Plan]:
+    rows: defaultdict[UUID, list[dict[str, Any]]] = defaultdict(list)
+    for row in conn.execute(
+        sql.load("postgres/queries/select_plan_lines"),
+        {"tenant_id": tenant_id, "plan_version_ids": sorted(plan_version_ids)},
+    ):
+        rows[row["plan_version_id"]].append(row)
+    return {
+        version_id: _Plan(
+            name=lines[0]["plan_name"],
+            version=lines[0]["plan_version"],
+            lines=tuple(_plan_line(row) for row in lines),
+            meters=tuple(_meter(tenant_id, row) for row in lines if row["meter_id"]),
+        )
+        for version_id, lines in rows.items()
+    }
+
+
+def _plan_line(row: dict[str, Any]) -> PlanLine:
+    price = Price(
+        price_id=str(row["price_id"]),
+        content_hash=row["content_hash"],
+        model=row["model"],
+        parameters=row["parameters"],
+        currency=Currency(row["currency"]),
+        rounding_mode=parse_rounding_mode(row["rounding"]),
+    )
+    meter_id = MeterId(row["meter_id"]) if row["meter_id"] else None
+    return PlanLine(row["key"], row["name"], meter_id, price, row["price_version"])
+
+
+def _meter(tenant_id: TenantId, row: dict[str, Any]) -> MeterDefinition:
+    if row["catalog_version"] is None:
+        raise InternalError(f"rate card {row['key']}: its meter {row['meter_id']} is gone")
+    return MeterDefinition(
+        id=MeterId(row["meter_id"]),
+        tenant_id=tenant_id,
+        slug=row["meter_slug"],
+        name=row["meter_name"],
+        event_type=row["event_type"],
+        aggregation=row["aggregation"],
+        value_path=tuple(row["value_path"]) if row["value_path"] else None,
+        catalog_version=row["catalog_version"],
+        archived=row["archived"],
+    )
