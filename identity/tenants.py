@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
+
+from psycopg.types.json import Jsonb
 
 import sql
 from core.clock import Clock
@@ -28,14 +32,27 @@ def find_tenant(conn: Connection, slug: str) -> Tenant:
     return Tenant(**row)
 
 
-def ensure_tenant(conn: Connection, clock: Clock, slug: str, name: str) -> tuple[Tenant, bool]:
+def ensure_tenant(
+    conn: Connection,
+    clock: Clock,
+    slug: str,
+    name: str,
+    metadata: Mapping[str, Any] | None = None,
+) -> tuple[Tenant, bool]:
     """The tenant called `slug`, created if missing; and whether it was created.
 
-    An existing tenant takes the new name.
+    An existing tenant takes the new name, and the given keys of `metadata`. Its row stays locked
+    until commit.
     """
     row = conn.execute(
         sql.load("postgres/queries/upsert_tenant"),
-        {"id": new_uuid(clock), "slug": slug, "name": name, "now": clock.now()},
+        {
+            "id": new_uuid(clock),
+            "slug": slug,
+            "name": name,
+            "now": clock.now(),
+            "metadata": Jsonb(dict(metadata or {})),
+        },
     ).fetchone()
     assert row is not None
     created = row.pop("created")

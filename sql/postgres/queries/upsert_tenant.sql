@@ -1,4 +1,5 @@
-INSERT INTO identity.tenants AS tenant (id, slug, name, created_at)
-VALUES (%(id)s, %(slug)s, %(name)s, %(now)s)
-ON CONFLICT (slug) DO UPDATE SET name = excluded.name
+INSERT INTO identity.tenants AS tenant (id, slug, name, created_at, metadata)
+VALUES (%(id)s, %(slug)s, %(name)s, %(now)s, %(metadata)s)
+ON CONFLICT (slug) DO UPDATE
+SET name = excluded.name, metadata = tenant.metadata || excluded.metadata
 RETURNING id, slug, name, (tenant.id = %(id)s) AS created

@@ -1,0 +1,65 @@
+"""`tollbook apply`: make a tenant what a file says."""
+
+from __future__ import annotations
+
+import json
+import os
+import tomllib
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cli.options import Json, StateDir
+from core.errors import ValidationError
+
+if TYPE_CHECKING:
+    from subscriptions.setup import AppliedIds
+
+
+def apply(
+    file: Annotated[
+        Path, typer.Argument(help="TOML: tenant, meters, plans, customers, subscriptions.")
+    ],
+    state_dir: StateDir = Path(".tollbook"),
+    as_json: Json = False,
+) -> None:
+    """Create or update a tenant's meters, plans, customers and subscriptions from a file.
+
+    All of it or nothing; the same file again changes nothing; nothing is ever removed. The API key
+    is shown once, when the tenant gets its first one.
+
+    Example: tollbook apply acme.toml
+    """
+    from core.clock import SystemClock
+    from db.postgres import Database
+    from infra.local.state import resolve_endpoints
+    from subscriptions.setup import apply_catalog
+
+    document = _read(file)
+    with Database(resolve_endpoints(os.environ, state_dir).postgres) as db:
+        try:
+            applied = apply_catalog(db, SystemClock(), document)
+        except ValidationError as error:
+            raise ValidationError(f"{file}: {error.message}", **error.details) from error
+    if as_json:
+        print(json.dumps(asdict(applied), indent=2, default=str))
+    else:
+        _show(applied)
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ValidationError(f"{file}: cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise ValidationError(f"{file}: not TOML: {error}") from error
+
+
+def _show(applied: AppliedIds) -> None:
+    for change in applied.changes or ["nothing to change"]:
+        print(change)
+    if applied.api_key is not None:
+        print(f"\nAPI key, shown only now:\n{applied.api_key}")

@@ -1,0 +1,176 @@
+"""Customers pay, subjects use: each subject belongs to at most one customer at any instant."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from psycopg import errors
+from psycopg.types.json import Jsonb
+
+import sql
+from catalog.meters import check_slug
+from core.clock import Clock
+from core.errors import BusinessLogicError, ConflictError, NotFoundError, ValidationError
+from core.events import TEXT_BYTES_MAX
+from core.ids import CustomerId, TenantId, new_uuid
+from core.money import Currency
+from db.postgres import Connection
+from subscriptions.billing_cycle import parse_time_zone
+
+Change = Literal["created", "updated", "unchanged"]
+
+
+@dataclass(frozen=True, slots=True)
+class Customer:
+    """Who pays; `billing_info` says the buyer's name, address, email and tax_id on invoices."""
+
+    id: CustomerId
+    tenant_id: TenantId
+    slug: str
+    name: str
+    time_zone: str
+    currency: Currency
+    billing_info: Mapping[str, Any]
+
+
+def ensure_customer(
+    conn: Connection,
+    clock: Clock,
+    tenant_id: TenantId,
+    *,
+    slug: str,
+    name: str,
+    time_zone: str,
+    currency: Currency,
+    billing_info: Mapping[str, Any],
+) -> tuple[Customer, Change]:
+    """The customer called `slug`, created or brought up to date; facts it had stay in its history.
+
+    A new time zone holds for subscriptions made later. Raises `ValidationError` for an unknown
+    zone, `BusinessLogicError` for another currency than before.
+    """
+    parse_time_zone(time_zone)
+    facts = {"name": name, "time_zone": time_zone, "billing_info": dict(billing_info)}
+    row = {
+        **facts,
+        "id": new_uuid(clock),
+        "tenant_id": tenant_id,
+        "slug": check_slug(slug),
+        "currency": currency.code,
+        "billing_info": Jsonb(facts["billing_info"]),
+        "now": clock.now(),
+    }
+    if conn.execute(sql.load("postgres/queries/insert_customer"), row).fetchone():
+        return find_customer(conn, tenant_id, slug), "created"
+    known = find_customer(conn, tenant_id, slug)
+    if known.currency != currency:
+        raise BusinessLogicError(
+            f"currency: customer {slug!r} pays in {known.currency}; create another customer for"
+            f" {currency}",
+            field="currency",
+        )
+    if all(getattr(known, field) == value for field, value in facts.items()):
+        return known, "unchanged"
+    conn.execute(sql.load("postgres/queries/update_customer"), row | {"id": known.id})
+    return find_customer(conn, tenant_id, slug), "updated"
+
+
+def find_customer(conn: Connection, tenant_id: TenantId, slug: str) -> Customer:
+    """The customer called `slug`, locked until commit. Raises `NotFoundError`."""
+    row = conn.execute(
+        sql.load("postgres/queries/lock_customer"), {"tenant_id": tenant_id, "slug": slug}
+    ).fetchone()
+    if row is None:
+        raise NotFoundError(f"customer: there is none called {slug!r}", slug=slug)
+    return Customer(**row | {"currency": Currency(row["currency"])})
+
+
+def ensure_subject(
+    conn: Connection,
+    clock: Clock,
+    customer: Customer,
+    subject: str,
+    valid_from: datetime,
+    valid_to: datetime | None = None,
+) -> bool:
+    """Let the customer pay for the subject's usage in `[valid_from, valid_to)`; whether it is new.
+
+    Raises `ConflictError` naming both customers when another one pays for a part of that time, or
+    this one in other dates; `ValidationError` for an empty range or a name that no event can have.
+    """
+    if not 1 <= len(subject.encode()) <= TEXT_BYTES_MAX["subject"]:
+        raise ValidationError(
+            f"subject: give 1 to {TEXT_BYTES_MAX['subject']} bytes", field="subject"
+        )
+    if valid_to is not None and valid_to <= valid_from:
+        raise ValidationError(f"to: {valid_to} is not after {valid_from}", field="to")
+    row: dict[str, object] = {
+        "id": new_uuid(clock),
+        "tenant_id": customer.tenant_id,
+        "customer_id": customer.id,
+        "subject": subject,
+        "valid_from": valid_from,
+        "valid_to": valid_to,
+        "now": clock.now(),
+    }
+    try:
+        # A savepoint: the caller's transaction outlives the refusal.
+        with conn.transaction():
+            conn.execute(sql.load("postgres/queries/insert_subject"), row)
+    except errors.ExclusionViolation as error:
+        taken = conn.execute(
+            sql.load("postgres/queries/select_overlapping_subject"), row
+        ).fetchone()
+        if taken is None:
+            raise ConflictError(f"subject: {subject!r} was linked at the same moment") from error
+        if taken["same"]:
+            return False
+        raise ConflictError(
+            f"subject: {subject!r} cannot belong to customer {customer.slug!r} then: it belongs to"
+            f" {taken['customer']!r} from {taken['valid_from']} to {taken['valid_to']}",
+            field="subject",
+        ) from error
+    return True
+
+
+def unlink_subject(
+    conn: Connection, clock: Clock, tenant_id: TenantId, subject: str, at: datetime
+) -> None:
+    """End the subject's open link at `at`; usage from then on belongs to nobody, or to the next.
+
+    The link as it was known before stays on record. Raises `NotFoundError` when there is none.
+    """
+    row: dict[str, object] = {
+        "tenant_id": tenant_id,
+        "subject": subject,
+        "at": at,
+        "now": clock.now(),
+        "id": new_uuid(clock),
+    }
+    known = conn.execute(sql.load("postgres/queries/close_subject"), row).fetchone()
+    if known is None:
+        raise NotFoundError(f"subject: {subject!r} belongs to no customer at {at}")
+    conn.execute(
+        sql.load("postgres/queries/insert_subject"),
+        row
+        | {
+            "customer_id": known["customer_id"],
+            "valid_from": known["valid_from"],
+            "valid_to": at,
+        },
+    )
+
+
+def customer_of(
+    conn: Connection, tenant_id: TenantId, subject: str, at: datetime, known_at: datetime | None
+) -> UUID | None:
+    """Who pays for the subject at `at`, as known at `known_at`; None: as it is known now."""
+    row = conn.execute(
+        sql.load("postgres/queries/select_customer_of_subject"),
+        {"tenant_id": tenant_id, "subject": subject, "at": at, "known_at": known_at},
+    ).fetchone()
+    return None if row is None else row["customer_id"]

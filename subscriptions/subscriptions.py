@@ -1,0 +1,151 @@
+"""Subscriptions: a customer, a plan version, and the anchor that the periods step from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import sql
+from catalog.meters import check_slug
+from catalog.plans import PlanVersion
+from core.clock import Clock
+from core.errors import BusinessLogicError, ConflictError
+from core.ids import SubscriptionId, new_uuid
+from core.period import Period
+from db.postgres import Connection
+from subscriptions.billing_cycle import BillingCycle, CycleSteps, parse_time_zone
+from subscriptions.customers import Customer
+
+STATUS_ACTIVE: Final = "ACTIVE"
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """One subscription; `period` is its earliest one that is not invoiced."""
+
+    id: SubscriptionId
+    slug: str
+    customer: Customer
+    plan_version: PlanVersion
+    status: str
+    anchor: datetime
+    period: Period
+
+
+def ensure_subscription(
+    conn: Connection,
+    clock: Clock,
+    customer: Customer,
+    plan_version: PlanVersion,
+    *,
+    slug: str,
+    anchor: datetime,
+    cycle: BillingCycle = "monthly",
+) -> tuple[Subscription, bool]:
+    """The subscription called `slug`, made if missing; and whether it was made.
+
+    An existing one keeps the plan version that it was made with. `customer` must come from this
+    transaction, which holds its lock. Raises `BusinessLogicError` for a plan in another currency,
+    `ConflictError` when the slug stands for something else, or when another subscription of the
+    customer prices one of the plan's meters at the same time.
+    """
+    known = _find(conn, customer, slug)
+    if known is not None:
+        _check_same(known, plan_version, slug=slug, anchor=anchor)
+        return known, False
+    if plan_version.currency != customer.currency:
+        raise BusinessLogicError(
+            f"plan: it is priced in {plan_version.currency}, customer {customer.slug!r} pays in"
+            f" {customer.currency}",
+            field="plan",
+        )
+    _check_overlap(conn, customer, plan_version, slug=slug, anchor=anchor)
+    steps = CycleSteps(anchor, parse_time_zone(customer.time_zone), cycle)
+    made = Subscription(
+        SubscriptionId(new_uuid(clock)),
+        check_slug(slug),
+        customer,
+        plan_version,
+        STATUS_ACTIVE,
+        anchor,
+        steps.period_of(anchor),
+    )
+    conn.execute(
+        sql.load("postgres/queries/insert_subscription"),
+        {
+            "id": made.id,
+            "tenant_id": customer.tenant_id,
+            "slug": slug,
+            "customer_id": customer.id,
+            "plan_id": plan_version.plan_id,
+            "plan_version_id": plan_version.id,
+            "status": made.status,
+            "billing_cycle": cycle,
+            "currency": customer.currency.code,
+            "time_zone": customer.time_zone,
+            "anchor": anchor,
+            "period_start": made.period.start,
+            "period_end": made.period.end,
+            "now": clock.now(),
+        },
+    )
+    return made, True
+
+
+def _find(conn: Connection, customer: Customer, slug: str) -> Subscription | None:
+    row = conn.execute(
+        sql.load("postgres/queries/select_subscription"),
+        {"tenant_id": customer.tenant_id, "slug": slug},
+    ).fetchone()
+    if row is None:
+        return None
+    if row["customer_id"] != customer.id:
+        raise ConflictError(
+            f"customer: subscription {slug!r} belongs to another customer; choose another slug",
+            field="customer",
+        )
+    return Subscription(
+        SubscriptionId(row["id"]),
+        slug,
+        customer,
+        PlanVersion(row["plan_version_id"], row["plan_id"], row["number"], customer.currency),
+        row["status"],
+        row["anchor_at"],
+        Period(row["period_start"], row["period_end"]),
+    )
+
+
+def _check_same(
+    known: Subscription, plan_version: PlanVersion, *, slug: str, anchor: datetime
+) -> None:
+    if known.plan_version.plan_id != plan_version.plan_id:
+        raise ConflictError(
+            f"plan: subscription {slug!r} is for another plan; choose another slug", field="plan"
+        )
+    if known.anchor != anchor:
+        raise ConflictError(
+            f"anchor: subscription {slug!r} steps from {known.anchor.isoformat()}, for ever;"
+            " choose another slug",
+            field="anchor",
+        )
+
+
+def _check_overlap(
+    conn: Connection, customer: Customer, plan_version: PlanVersion, *, slug: str, anchor: datetime
+) -> None:
+    taken = conn.execute(
+        sql.load("postgres/queries/select_meter_overlap"),
+        {
+            "tenant_id": customer.tenant_id,
+            "customer_id": customer.id,
+            "plan_version_id": plan_version.id,
+            "anchor": anchor,
+        },
+    ).fetchone()
+    if taken is not None:
+        raise ConflictError(
+            f"plan: subscriptions {taken['slug']!r} and {slug!r} of customer {customer.slug!r}"
+            f" would both price the meter {taken['meter']!r}",
+            field="plan",
+        )
