@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ from core.ids import TenantId
 from db.postgres import Database
 from identity.api_keys import insert_api_key
 from identity.tenants import ensure_tenant
-from tests.scenarios.processes import Process
+from infra.local.child import Child
 
 BATCH = "application/cloudevents-batch+json"
 SINGLE = "application/cloudevents+json"
@@ -37,7 +39,9 @@ class Service:
 
     def __init__(self, endpoints: Endpoints, folder: Path) -> None:
         self.endpoints, self.folder = endpoints, folder
-        self.processes: list[Process] = []
+        self.processes: list[Child] = []
+        self._topic = endpoints.usage_events_topic()
+        self._starts: dict[int, int] = {}
         self.tenant_id, self.api_key = self.add_tenant("acme")
 
     def add_tenant(self, slug: str) -> tuple[TenantId, str]:
@@ -55,7 +59,7 @@ class Service:
         name = f"ingest-{len(self.processes)}"
         state = str(self.folder / name)
         arguments = ["serve", "ingest", "--port", "0", "--state-dir", state, *options]
-        process = Process(name, arguments, self.endpoints, self.folder)
+        process = Child(name, arguments, self.endpoints, self.folder)
         self.processes.append(process)
         process.start()
         return process.wait_for(r"listening on (http://\S+)")[1]
@@ -75,31 +79,51 @@ class Service:
         for process in self.processes:
             process.end()
 
+    def forget_log(self) -> None:
+        """Let `read_log` begin after what is in the log now."""
+        with self._consumer() as consumer:
+            self._starts = {p: end for p, _, end in self._ranges(consumer)}
+
     def read_log(self) -> list[Envelope]:
-        """Every record of the log now, by partition and offset."""
-        consumer = Consumer({"bootstrap.servers": self.endpoints.kafka, "group.id": "test"})
-        topic = self.endpoints.usage_events_topic()
+        """Every record of the log since `forget_log`, by partition and offset."""
+        found: list[Envelope] = []
+        with self._consumer() as consumer:
+            for partition, start, end in self._ranges(consumer):
+                consumer.assign([TopicPartition(self._topic, partition, start)])
+                found.extend(self._read(consumer, partition) for _ in range(start, end))
+        return found
+
+    def _read(self, consumer: Consumer, partition: int) -> Envelope:
+        message = consumer.poll(10)
+        assert message is not None, f"partition {partition} ends early"
+        assert message.error() is None, message.error()
+        value, headers = message.value(), message.headers()
+        assert isinstance(value, bytes)
+        assert isinstance(headers, list)
+        texts = {name: text.decode() for name, text in headers if isinstance(text, bytes)}
+        return Envelope(partition, texts, len(value), decode_envelope(value).to_pylist())
+
+    def _ranges(self, consumer: Consumer) -> list[tuple[int, int, int]]:
+        """Partition, first offset to read, offset after the last."""
+        found = []
+        for partition in sorted(
+            consumer.list_topics(self._topic, 10).topics[self._topic].partitions
+        ):
+            _, end = consumer.get_watermark_offsets(TopicPartition(self._topic, partition), 10)
+            found.append((partition, self._starts.get(partition, 0), end))
+        return found
+
+    @contextmanager
+    def _consumer(self) -> Iterator[Consumer]:
+        consumer = Consumer(
+            {
+                "bootstrap.servers": self.endpoints.kafka,
+                "group.id": "unused",
+                "enable.auto.commit": False,
+            }
+        )
         try:
-            found: list[Envelope] = []
-            for partition in sorted(consumer.list_topics(topic, 10).topics[topic].partitions):
-                _, end = consumer.get_watermark_offsets(TopicPartition(topic, partition), 10)
-                consumer.assign([TopicPartition(topic, partition, 0)])
-                for _ in range(end):
-                    message = consumer.poll(10)
-                    assert message is not None, f"partition {partition} ends before {end}"
-                    assert message.error() is None, message.error()
-                    value, headers = message.value(), message.headers()
-                    assert isinstance(value, bytes)
-                    assert isinstance(headers, list)
-                    found.append(
-                        Envelope(
-                            partition,
-                            {name: bytes(text or b"").decode() for name, text in headers},
-                            len(value),
-                            decode_envelope(value).to_pylist(),
-                        )
-                    )
-            return found
+            yield consumer
         finally:
             consumer.close()
 
