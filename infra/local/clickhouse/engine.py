@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -94,7 +94,7 @@ class Connection:
         )
         return result, summary
 
-    def stream(self, statement: bytes, output_format: str, summary: Summary) -> Iterator[bytes]:
+    def stream(self, statement: bytes, output_format: str, summary: Summary) -> Generator[bytes]:
         """Run a query; the pieces of its answer as the engine makes them, at least one.
 
         `summary` counts along.

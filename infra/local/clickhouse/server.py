@@ -231,6 +231,8 @@ class _Exchange:
             answer.cancel()
             if not worker.done():
                 await self._stop(worker, statement)
+            if not worker.cancelled():
+                worker.exception()  # Looked at, so that it is not reported as forgotten.
 
     async def _watch(self, answer: AnswerChannel, statement: QueryStatement) -> None:
         """Stop the query when its client goes away."""

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from infra.local.clickhouse.errors import SYNTAX_ERROR, EngineError
+from infra.local.clickhouse.errors import NOT_IMPLEMENTED, SYNTAX_ERROR, EngineError
 
 MAX_HEAD_BYTES = 262_144
 """How far an INSERT's head may reach; ClickHouse's own limit for a query's text."""
@@ -158,8 +158,13 @@ def _parse_query(text: bytes, verb: bytes) -> QueryStatement:
         ended = ended or token.text == b";"
         if last.word == b"FORMAT" and token.kind == "word":
             output_format = token.text.decode()
-            if verb == b"INSERT":
-                break  # Rows for the function input() follow.
+        if verb == b"INSERT" and token.text == b"(" and last.text.upper() == b"INPUT":
+            # The embedded engine would read no rows at all, and say nothing.
+            raise EngineError.of(
+                NOT_IMPLEMENTED,
+                "INSERT … SELECT … FROM input() does not exist in the embedded engine;"
+                " insert the rows into a table and select from that.",
+            )
         streamable = streamable and token.word not in _NOT_STREAMED
         last = token
     return QueryStatement(text, verb.decode("ascii", "replace"), output_format, streamable)

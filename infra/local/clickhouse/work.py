@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
+from contextlib import closing
 from dataclasses import dataclass, field
 
 from infra.local.clickhouse import compression, external, formats, native
@@ -73,17 +74,20 @@ def run_query(
         with sessions.connection(request, marker) as connection:
             external.load(connection, request.tables)
             if streamed:
-                pieces = _stream(connection, statement, output_format, outcome)
+                produced = _stream(connection, statement, output_format, outcome)
             else:
-                pieces = _execute(connection, statement, output_format, outcome)
-            if output_format.lower() == "native" and native.applies(request.protocol_version):
-                pieces = native.reframe(pieces)
-            try:
-                _send_all(sender, pieces, compressor)
-            except EngineError as error:
-                if sender.flowing:
-                    _send_all(sender, [broken_off(error)], compressor)
-                raise
+                produced = _execute(connection, statement, output_format, outcome)
+            newer = output_format.lower() == "native" and native.applies(request.protocol_version)
+            # Closed here, in this thread and before the connection: the engine's stream must not
+            # be left to whoever drops the last reference to it.
+            with closing(produced):
+                try:
+                    pieces = native.reframe(produced) if newer else produced
+                    _send_all(sender, pieces, compressor)
+                except EngineError as error:
+                    if sender.flowing:
+                        _send_all(sender, [broken_off(error)], compressor)
+                    raise
             external.drop(connection, request.tables)
         if statement.verb in _SESSION_VERBS:
             sessions.remember(request, statement.text)
@@ -114,16 +118,17 @@ def run_insert(
 
 def _stream(
     connection: Connection, statement: QueryStatement, output_format: str, outcome: Outcome
-) -> Iterator[bytes | memoryview]:
+) -> Generator[bytes | memoryview]:
     joiner = formats.Joiner(output_format)
-    for piece in connection.stream(statement.text, output_format, outcome.summary):
-        yield joiner.add(memoryview(piece))
+    with closing(connection.stream(statement.text, output_format, outcome.summary)) as stream:
+        for piece in stream:
+            yield joiner.add(memoryview(piece))
     yield joiner.end()
 
 
 def _execute(
     connection: Connection, statement: QueryStatement, output_format: str, outcome: Outcome
-) -> Iterator[bytes | memoryview]:
+) -> Generator[bytes | memoryview]:
     result, outcome.summary = connection.execute(statement.text, output_format)
     if not result.size():
         return
