@@ -14,11 +14,12 @@ from tests.scenarios.world import Sender, World
 
 
 @pytest.mark.slow
-@pytest.mark.req("STR-09")
-def test_events_wait_in_the_log_while_no_worker_runs(world: World, seed: int) -> None:
+@pytest.mark.req("STR-04", "STR-09")
+def test_events_wait_in_the_log_and_are_metered_without_ingest(world: World, seed: int) -> None:
     batches = make_batches(random.Random(seed), 5_000)
     journal = _send(world, world.ingest(), batches)
     assert world.rows("SELECT count() FROM usage_events") == [(0,)]
+    world.end()  # from here on there is no HTTP server
     worker = world.worker("a")
     world.wait_until_proved(worker.start)
     world.check(journal, f"--seed {seed}")

@@ -42,6 +42,7 @@ def test_a_worker_that_joins_leaves_and_freezes_changes_no_figure(world: World, 
 
 
 @pytest.mark.slow
+@pytest.mark.req("STR-07")
 def test_two_owners_of_one_partition_write_the_same_rows(world: World, seed: int) -> None:
     """Both workers read everything: the second has a group, hence an assignment, of its own."""
     rng = random.Random(seed)

@@ -21,7 +21,7 @@ from db.clickhouse import connect_clickhouse
 from db.postgres import Database
 from identity.api_keys import insert_api_key
 from identity.tenants import ensure_tenant
-from tests.scenarios.processes import Process
+from infra.local.child import Child
 from tests.scenarios.traffic import PERIOD, Journal
 from usage.reader import UsageReader
 from usage.verify import VerifyReport, verify
@@ -34,12 +34,12 @@ class World:
 
     def __init__(self, endpoints: Endpoints, folder: Path) -> None:
         self.endpoints, self.folder = endpoints, folder
-        self.processes: list[Process] = []
+        self.processes: list[Child] = []
         self.tenant_id, self.api_key, self.meters = _set_up(endpoints)
 
-    def process(self, name: str, *arguments: str) -> Process:
+    def process(self, name: str, *arguments: str) -> Child:
         """Start `tollbook ARGUMENTS`."""
-        made = Process(
+        made = Child(
             name,
             [*arguments, "--state-dir", str(self.folder / "state")],
             self.endpoints,
@@ -54,7 +54,7 @@ class World:
         process = self.process(name, "serve", "ingest", "--port", "0")
         return process.wait_for(r"listening on (http://\S+)")[1]
 
-    def worker(self, name: str) -> Process:
+    def worker(self, name: str) -> Child:
         """Start a stream worker."""
         return self.process(name, "serve", "streams", "--worker-id", name)
 

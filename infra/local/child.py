@@ -1,4 +1,7 @@
-"""Real processes of Tollbook, killed and paused as machines do it. Only what was started here."""
+"""A `tollbook` process in the background, with its output in a file: for the demo and scenarios.
+
+The child belongs to whoever started it: it is killed, paused and ended by its own handle only.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +10,22 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
+from typing import Final
 
 from core.clock import monotonic_seconds
 from core.endpoints import Endpoints
+from infra.local.errors import StackError
 
-_READY_SECONDS = 60.0
-_STOP_SECONDS = 30.0
+_READY_SECONDS: Final = 60.0
+_STOP_SECONDS: Final = 30.0
+_POLL_SECONDS: Final = 0.05
+_TAIL_CHARACTERS: Final = 3000
 
 
-class Process:
-    """`tollbook ARGUMENTS`, with its output in a file. A started process is always reaped."""
+class Child:
+    """`tollbook ARGUMENTS` against `endpoints`, logging to `<folder>/<name>.log`."""
 
     def __init__(self, name: str, arguments: list[str], endpoints: Endpoints, folder: Path) -> None:
         self.name, self._arguments = name, arguments
@@ -45,13 +53,14 @@ class Process:
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal; SIGKILL and SIGTERM are followed until the process has ended."""
-        assert self._running is not None, f"{self.name} was not started"
+        if self._running is None:
+            raise StackError(f"{self.name} was not started")
         self._running.send_signal(number)
         if number in {signal.SIGKILL, signal.SIGTERM}:
             self._running.wait(_STOP_SECONDS)
 
     def end(self) -> None:
-        """Kill it if it still runs, paused ones too."""
+        """Kill it if it still runs, a paused one too."""
         if self.alive():
             self.signal(signal.SIGKILL)
 
@@ -60,14 +69,12 @@ class Process:
         return self.log.read_text(errors="replace") if self.log.exists() else ""
 
     def wait_for(self, pattern: str) -> re.Match[str]:
-        """Wait until its output holds the pattern."""
+        """Wait until its output holds the pattern. Raises `StackError` when that never comes."""
         deadline = monotonic_seconds() + _READY_SECONDS
         while not (found := re.search(pattern, self.read_log())):
-            assert self.alive(), f"{self.name} ended:\n{self.read_log()[-3000:]}"
-            assert monotonic_seconds() < deadline, f"{self.name}:\n{self.read_log()[-3000:]}"
-            _pause()
+            if not self.alive() or monotonic_seconds() > deadline:
+                what = "did not get ready" if self.alive() else "ended"
+                tail = self.read_log()[-_TAIL_CHARACTERS:]
+                raise StackError(f"{self.name} {what}; the end of its log {self.log}:\n{tail}")
+            time.sleep(_POLL_SECONDS)
         return found
-
-
-def _pause() -> None:
-    subprocess.run(["sleep", "0.05"], check=True)
