@@ -21,11 +21,12 @@ from core.errors import (
 )
 from core.ids import CustomerId, MeterId, TenantId
 from core.money import Currency
+from core.period import Period
 from db.postgres import Connection, Database
 from invoicing.assemble import assemble
 from invoicing.model import Billable, Invoice, PlanLine, RunTerms
 from invoicing.settings import party
-from invoicing.usage_source import UsageSource, block_usage
+from invoicing.usage_source import Stretch, UsageSource, block_usage
 from rating.prices import Price
 from rating.rounding import parse_rounding_mode
 from subscriptions.periods import DuePeriod, due_periods
@@ -103,6 +104,7 @@ def draft_block(
     with db.transaction(snapshot=True) as conn:
         plans = _plans(conn, terms.tenant_id, {due.plan_version_id for due in block})
         buyers = _buyers(conn, terms.tenant_id, {due.customer_id for due in block})
+        stretches = _stretches(conn, block)
     billables = []
     for due in block:
         plan = plans.get(due.plan_version_id)
@@ -117,15 +119,48 @@ def draft_block(
                 plan_version_id=due.plan_version_id,
                 period=due.period,
                 time_zone=due.time_zone,
-                currency=Currency(str(due.currency)),
-                buyer=party(buyers[due.customer_id], "billing_info"),
+                currency=due.currency,
+                buyer=buyers[due.customer_id],
                 plan={"name": plan.name, "version": plan.version},
                 lines=plan.lines,
             )
         )
     meters = {due.subscription_id: plans[due.plan_version_id].meters for due in block}
-    used = block_usage(usage, terms.tenant_id, terms.cut, block, meters)
+    used = block_usage(usage, terms.tenant_id, terms.cut, stretches, meters)
     return assemble(terms, billables, used)
+
+
+def _stretches(conn: Connection, block: Sequence[DuePeriod]) -> list[Stretch]:
+    """When the customer of each due period pays for which subject: the period, or parts of it."""
+    partial = [due for due in block if due.partial_subjects]
+    links: defaultdict[tuple[UUID, str], list[dict[str, Any]]] = defaultdict(list)
+    for link in conn.execute(
+        sql.load("postgres/queries/select_subject_links"),
+        {"customer_ids": sorted({due.customer_id for due in partial})},
+    ):
+        links[link["customer_id"], link["subject"]].append(link)
+    return [
+        Stretch(due, subject, span)
+        for due in block
+        for subject in due.subjects
+        for span in (
+            _spans(due.period, links[due.customer_id, subject])
+            if subject in due.partial_subjects
+            else [due.period]
+        )
+    ]
+
+
+def _spans(period: Period, links: Sequence[dict[str, Any]]) -> list[Period]:
+    """What the links of one subject to one customer cover of the period."""
+    return [
+        Period(
+            max(period.start, link["valid_from"]), min(period.end, link["valid_to"] or period.end)
+        )
+        for link in links
+        if link["valid_from"] < period.end
+        and (link["valid_to"] is None or link["valid_to"] > period.start)
+    ]
 
 
 def _buyers(
@@ -135,7 +170,10 @@ def _buyers(
         sql.load("postgres/queries/select_buyers"),
         {"tenant_id": tenant_id, "customer_ids": sorted(customer_ids)},
     )
-    return {row["id"]: {"name": row["name"]} | row["billing_info"] for row in rows}
+    return {
+        row["id"]: party(row["billing_info"], "billing_info", default_name=row["name"])
+        for row in rows
+    }
 
 
 def _plans(conn: Connection, tenant_id: TenantId, plan_version_ids: set[UUID]) -> dict[UUID, _Plan]:

@@ -37,7 +37,7 @@ def tenant_terms(name: str, metadata: Mapping[str, Any]) -> TenantTerms:
     given = metadata.get("invoicing", {})
     if not isinstance(given, Mapping):
         raise ValidationError("invoicing: expected a table", field="invoicing")
-    seller = party({"name": name} | dict(given.get("seller", {})), "invoicing.seller")
+    seller = party(given.get("seller", {}), "invoicing.seller", default_name=name)
     prefix = given.get("number_prefix", DEFAULT_PREFIX)
     if not isinstance(prefix, str) or not 0 < len(prefix) <= _PREFIX_LENGTH_MAX:
         raise ValidationError(
@@ -52,12 +52,14 @@ def tenant_terms(name: str, metadata: Mapping[str, Any]) -> TenantTerms:
     return TenantTerms({**seller, "payment": payment}, prefix, days)
 
 
-def party(given: Mapping[str, Any], field: str) -> dict[str, Any]:
+def party(given: Mapping[str, Any], field: str, default_name: str) -> dict[str, Any]:
     """The canonical form of a seller or a buyer: name, address, email, tax_id.
+
+    Without a name of its own it is called `default_name`.
 
     Raises `PartyIncompleteError` without a name, `ValidationError` for a malformed part.
     """
-    name = given.get("name")
+    name = given.get("name") or default_name
     if not isinstance(name, str) or not name.strip():
         raise PartyIncompleteError(f"{field}.name: missing; an invoice names both its parties")
     return {

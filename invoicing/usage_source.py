@@ -1,9 +1,10 @@
-"""Usage of a block of due periods: read per period, then attributed to subscriptions."""
+"""Usage of a block of due periods: read per span of time, then attributed to subscriptions."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 import polars as pl
@@ -13,11 +14,13 @@ from core.errors import BusinessLogicError
 from core.ids import SubscriptionId, TenantId
 from core.period import Period
 from invoicing.assemble import SUBJECT_USAGE
+from rating.frames import PERIOD_KEY
+from rating.sums import sum_quantities
 from subscriptions.periods import DuePeriod
 from usage.cut import Cut
 
 _OWNER: Final = pl.Schema(
-    {"subscription_id": pl.String(), "meter_id": pl.String(), "subject": pl.String()}
+    {name: SUBJECT_USAGE[name] for name in (*PERIOD_KEY, "meter_id", "subject")}
 )
 
 
@@ -46,42 +49,58 @@ class OverlapError(BusinessLogicError):
     code = "subject_overlap"
 
 
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A subject's time for which one due period of a subscription bills it."""
+
+    due: DuePeriod
+    subject: str
+    span: Period
+
+
 def block_usage(
     source: UsageSource,
     tenant_id: TenantId,
     cut: Cut,
-    due: Sequence[DuePeriod],
+    stretches: Sequence[Stretch],
     meters: Mapping[SubscriptionId, Sequence[MeterDefinition]],
 ) -> pl.DataFrame:
-    """The usage of the block as `SUBJECT_USAGE`: one read per distinct period.
+    """The usage of the stretches as `SUBJECT_USAGE`: one read per distinct span of time.
 
-    `meters` are those that each subscription is billed for. Usage of a subject counts for a
-    subscription only on these. Raises `OverlapError` naming subject and meter.
+    `meters` are those that each subscription is billed for; other usage of its subjects is not
+    its. Raises `OverlapError` naming subject and meter.
     """
-    by_period: defaultdict[Period, list[DuePeriod]] = defaultdict(list)
-    for each in due:
-        by_period[each.period].append(each)
+    by_span: defaultdict[Period, list[Stretch]] = defaultdict(list)
+    for stretch in stretches:
+        by_span[stretch.span].append(stretch)
     parts = [
-        _period_usage(source, tenant_id, cut, period, group, meters)
-        for period, group in sorted(by_period.items())
+        _span_usage(source, tenant_id, cut, span, group, meters)
+        for span, group in sorted(by_span.items())
     ]
-    return pl.concat([pl.DataFrame(schema=SUBJECT_USAGE), *parts])
+    used = pl.concat([pl.DataFrame(schema=SUBJECT_USAGE), *parts])
+    # A subject that left and came back has several stretches in one period.
+    key = (*PERIOD_KEY, "meter_id", "subject")
+    return sum_quantities(used.sort(key), key, "quantity", ("event_count", "unmeterable_count"))
 
 
-def _period_usage(
+def _span_usage(
     source: UsageSource,
     tenant_id: TenantId,
     cut: Cut,
-    period: Period,
-    group: Sequence[DuePeriod],
+    span: Period,
+    group: Sequence[Stretch],
     meters: Mapping[SubscriptionId, Sequence[MeterDefinition]],
 ) -> pl.DataFrame:
     owners = pl.DataFrame(
         [
-            (str(each.subscription_id), str(meter.id), subject)
-            for each in group
-            for meter in meters[each.subscription_id]
-            for subject in each.subjects
+            (
+                str(stretch.due.subscription_id),
+                stretch.due.period.start,
+                str(meter.id),
+                stretch.subject,
+            )
+            for stretch in group
+            for meter in meters[stretch.due.subscription_id]
         ],
         schema=_OWNER,
         orient="row",
@@ -90,17 +109,13 @@ def _period_usage(
     if twice.height:
         raise OverlapError(
             f"subject {twice['subject'][0]!r}: two subscriptions would bill its meter"
-            f" {twice['meter_id'][0]} in {period}"
+            f" {twice['meter_id'][0]} in {span}"
         )
-    wanted = {meter.id: meter for each in group for meter in meters[each.subscription_id]}
+    wanted = {meter.id: meter for stretch in group for meter in meters[stretch.due.subscription_id]}
     subjects = owners["subject"].unique().sort().to_list()
-    used = source.period_usage(tenant_id, list(wanted.values()), period, cut, subjects)
+    used = source.period_usage(tenant_id, list(wanted.values()), span, cut, subjects)
     return (
         owners.join(used, on=["meter_id", "subject"], how="inner", validate="1:1")
-        .with_columns(
-            pl.lit(period.start).cast(SUBJECT_USAGE["period_start"]).alias("period_start")
-        )
         .select(SUBJECT_USAGE.names())
         .match_to_schema(SUBJECT_USAGE)
-        .sort("subscription_id", "meter_id", "subject")
     )

@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from uuid import UUID
+
+import polars as pl
+import pytest
+
+from catalog.meters import MeterDefinition
+from core.ids import CustomerId, MeterId, SubscriptionId, TenantId
+from core.money import Currency
+from core.period import Period
+from invoicing.assemble import SUBJECT_USAGE
+from invoicing.usage_source import OverlapError, Stretch, block_usage
+from subscriptions.periods import DuePeriod
+from tests.invoicing.builders import NOVEMBER, TENANT
+from usage.cut import Cut
+
+HOURS = MeterDefinition(MeterId(UUID(int=9)), TENANT, "hours", "Hours", "tick", "count", None, 1)
+OTHER = MeterDefinition(MeterId(UUID(int=8)), TENANT, "other", "Other", "tock", "count", None, 2)
+MOVED = datetime(2023, 11, 11, tzinfo=UTC)
+BACK = datetime(2023, 11, 21, tzinfo=UTC)
+
+
+class HoursUsage:
+    """Every subject uses each meter once an hour."""
+
+    def __init__(self) -> None:
+        self.reads: list[tuple[Period, list[str]]] = []
+
+    def cut(self) -> Cut:
+        return Cut({})
+
+    def period_usage(
+        self,
+        tenant_id: TenantId,
+        meters: Sequence[MeterDefinition],
+        period: Period,
+        cut: Cut,
+        subjects: Sequence[str] | None = None,
+    ) -> pl.DataFrame:
+        assert (tenant_id, cut) == (TENANT, Cut({"1/0": 5}))
+        assert subjects is not None
+        self.reads.append((period, list(subjects)))
+        hours = int((period.end - period.start).total_seconds()) // 3600
+        rows = [
+            (str(each.id), name, Decimal(hours), hours, 0) for each in meters for name in subjects
+        ]
+        wanted = ("meter_id", "subject", "quantity", "event_count", "unmeterable_count")
+        schema = pl.Schema({name: SUBJECT_USAGE[name] for name in wanted})
+        return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def due(number: int, period: Period = NOVEMBER) -> DuePeriod:
+    return DuePeriod(
+        tenant_id=TENANT,
+        customer_id=CustomerId(UUID(int=number)),
+        subscription_id=SubscriptionId(UUID(int=0x200 + number)),
+        plan_version_id=UUID(int=1),
+        currency=Currency("EUR"),
+        time_zone="UTC",
+        period=period,
+        subjects=(),
+    )
+
+
+def used(
+    stretches: list[Stretch], meters: dict[int, list[MeterDefinition]], source: HoursUsage
+) -> dict[tuple[int, str, str], Decimal]:
+    by_id = {SubscriptionId(UUID(int=0x200 + number)): each for number, each in meters.items()}
+    frame = block_usage(source, TENANT, Cut({"1/0": 5}), stretches, by_id)
+    assert frame.schema == SUBJECT_USAGE
+    slugs = {str(HOURS.id): "hours", str(OTHER.id): "other"}
+    return {
+        (UUID(sub).int - 0x200, slugs[meter], subject): quantity
+        for sub, _, meter, subject, quantity, _, _ in frame.rows()
+    }
+
+
+def test_periods_that_coincide_are_read_together_and_attributed_apart() -> None:
+    source = HoursUsage()
+    stretches = [Stretch(due(1), "a", NOVEMBER), Stretch(due(2), "b", NOVEMBER)]
+    assert used(stretches, {1: [HOURS], 2: [HOURS, OTHER]}, source) == {
+        (1, "hours", "a"): 720,
+        (2, "hours", "b"): 720,
+        (2, "other", "b"): 720,
+    }
+    assert source.reads == [(NOVEMBER, ["a", "b"])]
+
+
+def test_a_subject_that_moves_is_split_at_the_instant_and_both_parts_sum_to_the_whole() -> None:
+    first, middle = Period(NOVEMBER.start, MOVED), Period(MOVED, BACK)
+    last = Period(BACK, NOVEMBER.end)
+    stretches = [
+        Stretch(due(1), "roamer", first),
+        Stretch(due(1), "roamer", last),  # it comes back
+        Stretch(due(2), "roamer", middle),
+    ]
+    assert used(stretches, {1: [HOURS], 2: [HOURS]}, HoursUsage()) == {
+        (1, "hours", "roamer"): 480,
+        (2, "hours", "roamer"): 240,
+    }
+
+
+def test_one_subject_on_one_meter_of_two_subscriptions_is_refused() -> None:
+    stretches = [Stretch(due(1), "a", NOVEMBER), Stretch(due(2), "a", NOVEMBER)]
+    assert used(stretches, {1: [HOURS], 2: [OTHER]}, HoursUsage()) == {
+        (1, "hours", "a"): 720,
+        (2, "other", "a"): 720,
+    }
+    with pytest.raises(OverlapError, match="subject 'a': two subscriptions would bill"):
+        used(stretches, {1: [HOURS], 2: [HOURS]}, HoursUsage())
+
+
+def test_nobody_used_nothing() -> None:
+    assert used([], {}, HoursUsage()) == {}
