@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+import itertools
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+
+from core.clock import monotonic_seconds
+from core.endpoints import Endpoints
+from infra.local.child import Child
+from infra.local.stack import LocalStack
+from tests.ingest.service import BATCH, Service, event
+
+_HEADERS = {"Content-Type": BATCH}
+
+
+class _Senders:
+    """Threads that post batches, each until some server answers 202, and write down which did."""
+
+    def __init__(self, service: Service, urls: list[str], threads: int = 4) -> None:
+        self.acknowledged: list[str] = []
+        self.retries = 0
+        self._service, self._urls = service, urls
+        self._numbers = itertools.count()
+        self._stop = threading.Event()
+        self._pool = ThreadPoolExecutor(threads)
+        self._running = [self._pool.submit(self._run) for _ in range(threads)]
+
+    def _run(self) -> None:
+        with self._service.client() as client:
+            while not self._stop.is_set():
+                number = next(self._numbers)
+                ids = [f"{number}-{i}" for i in range(20)]
+                body = [event(event_id) for event_id in ids]
+                for url in itertools.islice(itertools.cycle(self._urls), number, number + 200):
+                    try:
+                        answer = client.post(f"{url}/v1/events", json=body, headers=_HEADERS)
+                    except httpx.TransportError:
+                        self.retries += 1
+                        continue
+                    if answer.status_code == 202:
+                        assert answer.json()["accepted"] == 20
+                        self.acknowledged += ids
+                        break
+                    assert answer.status_code == 503, answer.text
+                    time.sleep(0.05)
+                else:
+                    raise AssertionError("no server took the batch")
+
+    def wait_for(self, events: int) -> None:
+        """Wait until this many events were answered 202."""
+        deadline = monotonic_seconds() + 60
+        while len(self.acknowledged) < events:
+            assert monotonic_seconds() < deadline, f"{len(self.acknowledged)} of {events}"
+            time.sleep(0.01)
+
+    def finish(self) -> None:
+        """Let each thread finish its batch; raises what one of them met."""
+        self._stop.set()
+        for running in self._running:
+            running.result(60)
+        self._pool.shutdown()
+
+
+@pytest.mark.req("DEP-09")
+def test_any_process_serves_and_killing_one_under_load_loses_nothing_answered(
+    installation: Endpoints, tmp_path: Path
+) -> None:
+    service = Service(installation, tmp_path)
+    urls = [service.start(), service.start()]
+    try:
+        senders = _Senders(service, urls)
+        senders.wait_for(1_000)
+        service.processes[0].signal(signal.SIGKILL)
+        senders.wait_for(len(senders.acknowledged) + 1_000)
+        senders.finish()
+        assert senders.retries > 0
+        assert set(senders.acknowledged) <= set(service.logged_ids())
+    finally:
+        service.end()
+
+
+def test_a_stopping_server_answers_what_it_has_begun(
+    installation: Endpoints, tmp_path: Path
+) -> None:
+    service = Service(installation, tmp_path)
+    url = service.start("--workers", "2")
+    stopping = threading.Thread(target=service.processes[0].signal, args=(signal.SIGTERM,))
+
+    def slow_body() -> Iterator[bytes]:
+        yield b'[{"specversion":"1.0","id":"slow",'
+        time.sleep(0.3)  # the server has the head of the request now
+        stopping.start()
+        time.sleep(0.7)
+        yield b'"source":"/a","type":"t","subject":"s"}]'
+
+    try:
+        with service.client() as client:
+            answer = client.post(f"{url}/v1/events", content=slow_body(), headers=_HEADERS)
+        assert answer.status_code == 202
+        stopping.join(30)
+        assert not service.processes[0].alive()
+        assert service.logged_ids() == ["slow"]
+    finally:
+        service.end()
+
+
+@pytest.mark.slow
+@pytest.mark.req("ING-02")
+def test_while_kafka_is_down_nothing_is_answered_202_and_afterwards_all_is_well(
+    fresh_installation: Endpoints, fresh_stack: LocalStack, tmp_path: Path
+) -> None:
+    service = Service(fresh_installation, tmp_path)
+    service.start()
+    try:
+        with service.client() as client:
+            assert client.post("/v1/events", json=event("before")).status_code == 202
+            fresh_stack.kill("kafka")
+            began = monotonic_seconds()
+            with ThreadPoolExecutor(8) as pool:
+                ids = [f"during-{number}" for number in range(8)]
+                answers = list(pool.map(lambda i: client.post("/v1/events", json=event(i)), ids))
+            assert monotonic_seconds() - began < 10
+            for answer in answers:
+                assert answer.status_code == 503
+                assert int(answer.headers["Retry-After"]) >= 1
+                assert answer.json()["error"]["code"] == "dependency_down"
+            not_ready = client.get("/readyz")
+            assert not_ready.status_code == 503
+            assert "kafka" in not_ready.json()["error"]["details"]["checks"]
+            assert client.get("/livez").status_code == 200
+
+            fresh_stack.start_part("kafka")
+            deadline = monotonic_seconds() + 30
+            while client.post("/v1/events", json=event("after")).status_code != 202:
+                assert monotonic_seconds() < deadline, service.processes[0].read_log()
+                time.sleep(0.2)
+            while client.get("/readyz").status_code != 200:
+                assert monotonic_seconds() < deadline
+                time.sleep(0.2)
+        assert {"before", "after"} <= set(service.logged_ids())
+        assert service.processes[0].starts == 1
+    finally:
+        service.end()
+
+
+def test_ingest_starts_and_serves_known_keys_while_postgres_is_away(
+    installation: Endpoints, tmp_path: Path
+) -> None:
+    service = Service(installation, tmp_path)
+    service.start()
+    service.end()
+    away = Endpoints(
+        kafka=installation.kafka,
+        clickhouse=installation.clickhouse,
+        postgres="postgresql://nobody@127.0.0.1:9/nothing",
+        topic_prefix=installation.topic_prefix,
+    )
+    again = Child(
+        "again",
+        ["serve", "ingest", "--port", "0", "--state-dir", str(tmp_path / "ingest-0")],
+        away,
+        tmp_path,
+    )
+    service.processes.append(again)
+    again.start()
+    try:
+        url = again.wait_for(r"listening on (http://\S+)")[1]
+        with service.client() as client:
+            assert client.post(f"{url}/v1/events", json=event("1")).status_code == 202
+            assert client.get(f"{url}/readyz").status_code == 200
+    finally:
+        service.end()

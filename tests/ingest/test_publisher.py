@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from confluent_kafka import KafkaError
+
+from core.endpoints import Endpoints
+from core.errors import DependencyDownError
+from ingest.columns import EventColumns
+from ingest.kafka_log import KafkaLog
+from ingest.publisher import Publisher
+from ingest.settings import IngestSettings
+
+Work = Callable[[Publisher, KafkaLog], Awaitable[None]]
+_NOWHERE = Endpoints(kafka="127.0.0.1:9", clickhouse="", postgres="")
+
+
+def _columns(first: int, count: int = 1) -> EventColumns:
+    return EventColumns(
+        tenant_id=["t"] * count,
+        key=[(first + i).to_bytes(16, "big") for i in range(count)],
+        content_hash=[0] * count,
+        id=[str(first + i) for i in range(count)],
+        source=["s"] * count,
+        type=["t"] * count,
+        subject=["s"] * count,
+        time=[0] * count,
+        received_at=[0] * count,
+        data=[b"{}"] * count,
+    )
+
+
+def _run(endpoints: Endpoints, work: Work, **settings: Any) -> None:
+    """Run `work` with a publisher on the broker; the log is closed whatever happens."""
+
+    async def main() -> None:
+        made = replace(IngestSettings(endpoints, Path("unused")), **settings)
+        log = KafkaLog(made)
+        try:
+            await log.first_probe()
+            await work(Publisher(log, made), log)
+        finally:
+            await log.close()
+
+    asyncio.run(main())
+
+
+def test_after_a_fatal_error_a_new_producer_goes_on(installation: Endpoints) -> None:
+    async def work(publisher: Publisher, log: KafkaLog) -> None:
+        await publisher.publish(_columns(0, 100), 1)
+        broken = log._producer
+        log._note_error(KafkaError(KafkaError._FATAL, "told so by a test", fatal=True))
+        for _ in range(100):
+            await asyncio.sleep(0.05)
+            if log._producer is not broken:
+                break
+        assert log._producer is not broken
+        assert len(broken) == 0
+        await publisher.publish(_columns(100, 100), 1)
+
+    _run(installation, work)
+
+
+def test_more_bytes_than_may_wait_are_refused_until_they_have_left(
+    installation: Endpoints,
+) -> None:
+    async def work(publisher: Publisher, log: KafkaLog) -> None:
+        waiting = asyncio.ensure_future(publisher.publish(_columns(0), 60))
+        await asyncio.sleep(0)
+        with pytest.raises(DependencyDownError, match="waiting for Kafka") as refused:
+            await publisher.publish(_columns(1), 60)
+        assert refused.value.retry_after_seconds == 1
+        await publisher.publish(_columns(2), 40)
+        await waiting
+        await publisher.publish(_columns(3), 60)
+
+    _run(installation, work, held_bytes_max=100, gather_seconds=0.2)
+
+
+def test_a_request_that_gives_up_takes_no_other_with_it(installation: Endpoints) -> None:
+    async def work(publisher: Publisher, log: KafkaLog) -> None:
+        leaving = asyncio.ensure_future(publisher.publish(_columns(0, 50), 1))
+        staying = asyncio.ensure_future(publisher.publish(_columns(50, 50), 1))
+        await asyncio.sleep(0)
+        publisher.flush()
+        await asyncio.sleep(0)
+        leaving.cancel()
+        await staying
+        with pytest.raises(asyncio.CancelledError):
+            await leaving
+
+    _run(installation, work)
+
+
+def test_a_full_gathering_leaves_before_its_time(installation: Endpoints) -> None:
+    async def work(publisher: Publisher, log: KafkaLog) -> None:
+        requests = [publisher.publish(_columns(n * 10, 10), 1) for n in range(10)]
+        await asyncio.wait_for(asyncio.gather(*requests), timeout=10)
+
+    _run(installation, work, gather_events=100, gather_seconds=60.0)
+
+
+def test_a_missing_topic_is_named_with_the_command_that_makes_it(installation: Endpoints) -> None:
+    async def work(publisher: Publisher, log: KafkaLog) -> None:
+        assert log.fault is not None
+        assert "tollbook migrate" in log.fault
+        with pytest.raises(DependencyDownError, match=r"none\.usage\.events does not exist"):
+            await publisher.publish(_columns(0), 1)
+
+    _run(replace(installation, topic_prefix="none."), work)
+
+
+def test_without_kafka_publishing_is_refused_at_once() -> None:
+    async def work(publisher: Publisher, log: KafkaLog) -> None:
+        assert publisher.fault is not None
+        with pytest.raises(DependencyDownError, match="Kafka does not answer"):
+            await publisher.publish(_columns(0), 1)
+        await publisher.publish(EventColumns(), 0)
+
+    _run(_NOWHERE, work, delivery_seconds=1.0, probe_seconds=0.2)
