@@ -1,0 +1,33 @@
+"""A migrated Postgres database of one's own on the shared stack: for tests that need no more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+import pytest
+
+from db.postgres import Database
+from tests.plugins.installations import _TEMPLATE, Installer
+
+_numbers = count(1)
+
+
+@pytest.fixture
+def database_url(installer: Installer) -> Iterator[str]:
+    """The URL of an empty database with all schemas, gone afterwards."""
+    servers = installer._servers.postgres
+    name = f"database_{next(_numbers)}"
+    with psycopg.connect(servers, autocommit=True) as server:
+        server.execute(f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE} STRATEGY FILE_COPY".encode())
+        yield urlunsplit(urlsplit(servers)._replace(path=f"/{name}"))
+        server.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """The same, opened."""
+    with Database(database_url) as opened:
+        yield opened
