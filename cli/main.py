@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import sys
 from typing import Final
 
@@ -37,8 +36,6 @@ def build_app() -> typer.Typer:
         add_completion=False,
     )
     for name in COMMANDS:
-        if importlib.util.find_spec(f"cli.commands.{name}") is None:
-            continue
         module = importlib.import_module(f"cli.commands.{name}")
         group = getattr(module, "app", None)
         if isinstance(group, typer.Typer):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 import uuid
 from typing import Final
 from urllib.parse import urlsplit, urlunsplit
@@ -27,6 +28,9 @@ def probe(part: str, url: str) -> str | None:
 
 def probe_kafka(bootstrap: str) -> str | None:
     """Ask for the cluster's brokers."""
+    refusals = [_refusal(address) for address in bootstrap.split(",")]
+    if all(refusals):  # the Kafka client would go on trying until the time is over
+        return "; ".join(str(refusal) for refusal in refusals)
     try:
         found = _admin(bootstrap).list_topics(timeout=_TIMEOUT_SECONDS)
     except KafkaException as error:
@@ -88,6 +92,16 @@ def probe_all(endpoints: Endpoints) -> dict[str, str | None]:
     return {
         part: probe(part, getattr(endpoints, part)) for part in ("kafka", "clickhouse", "postgres")
     }
+
+
+def _refusal(address: str) -> str | None:
+    """Why nothing listens at `host:port`; None when something does."""
+    host, _, port = address.strip().rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _TIMEOUT_SECONDS).close()
+    except (OSError, ValueError) as error:
+        return f"{address}: {error}"
+    return None
 
 
 def _admin(bootstrap: str) -> AdminClient:

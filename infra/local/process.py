@@ -72,7 +72,7 @@ def find(record: ProcessRecord | None) -> psutil.Process | None:
             process.wait(timeout=0)  # a child of ours: take it off the process table
             return None
         drift = abs(_started_seconds(process) - record.started_seconds)
-    except (psutil.NoSuchProcess, psutil.TimeoutExpired):
+    except psutil.Error:
         return None
     return process if drift < _START_TOLERANCE_SECONDS else None
 

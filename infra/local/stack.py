@@ -32,6 +32,7 @@ Progress = Callable[[str, str], None]
 MIN_FREE_BYTES: Final = 512 * 1024 * 1024
 _LOG_KEPT_BYTES: Final = 32 * 1024 * 1024
 _LOG_TAIL_LINES: Final = 12
+_ORPHANS_END_SECONDS: Final = 5.0
 _REPOSITORY: Final = Path(__file__).parents[2]
 
 
@@ -291,7 +292,7 @@ class LocalStack:
         def unused() -> bool:
             return not process.users_of(part.data_dir, part.program)
 
-        if not process.wait_for(unused, timeout_seconds=5):
+        if not process.wait_for(unused, _ORPHANS_END_SECONDS):
             found = process.users_of(part.data_dir, part.program)
             pids = " ".join(str(user.pid) for user in found)
             raise StateInUseError(

@@ -64,6 +64,9 @@ def test_a_stack_goes_up_is_looked_at_and_goes_down(state_dir: Path) -> None:
     assert not state_dir.exists()
 
 
+@pytest.mark.kafka
+@pytest.mark.clickhouse
+@pytest.mark.postgres
 def test_a_taken_port_is_one_line_on_stderr_and_exit_code_1(state_dir: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]

@@ -11,8 +11,14 @@ import pytest
 
 from core.endpoints import VARIABLES
 from infra.local import process
-from infra.local.errors import DiskFullError, PartDiedError, PortTakenError, StateInUseError
-from infra.local.errors import StackError as LocalStackError
+from infra.local import stack as stack_module
+from infra.local.errors import (
+    DiskFullError,
+    PartDiedError,
+    PortTakenError,
+    StackError,
+    StateInUseError,
+)
 from infra.local.ports import Ports
 from infra.local.process import ProcessRecord
 from infra.local.stack import PART_NAMES, LocalStack
@@ -67,6 +73,7 @@ def test_a_full_disk_is_refused_before_anything_is_started(tmp_path: Path) -> No
     assert {part.state for part in full.status()} == {"stopped"}
 
 
+@pytest.mark.postgres
 def test_a_part_that_dies_shows_the_end_of_its_log(idle_stack: LocalStack) -> None:
     idle_stack.start_part("postgres")
     idle_stack.stop_part("postgres")
@@ -77,6 +84,7 @@ def test_a_part_that_dies_shows_the_end_of_its_log(idle_stack: LocalStack) -> No
     assert str(idle_stack.state.log("postgres")) in caught.value.message
 
 
+@pytest.mark.postgres
 def test_a_stale_record_is_ignored_and_its_pid_left_alone(idle_stack: LocalStack) -> None:
     idle_stack.state.create()
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)"]) as bystander:
@@ -87,8 +95,12 @@ def test_a_stale_record_is_ignored_and_its_pid_left_alone(idle_stack: LocalStack
         bystander.kill()
 
 
-def test_a_server_that_nobody_recorded_is_named_not_killed(idle_stack: LocalStack) -> None:
+@pytest.mark.postgres
+def test_a_server_that_nobody_recorded_is_named_not_killed(
+    idle_stack: LocalStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
     idle_stack.start_part("postgres")
+    monkeypatch.setattr(stack_module, "_ORPHANS_END_SECONDS", 0.2)
     record = idle_stack.state.record("postgres")
     assert record is not None
     idle_stack.state.forget_record("postgres")
@@ -109,7 +121,7 @@ def test_outside_servers_replace_every_part(stack: LocalStack, tmp_path: Path) -
     assert all(outside.pid(name) is None for name in PART_NAMES)
     outside.stop()
     assert {part.state for part in stack.status()} == {"running"}
-    with pytest.raises(LocalStackError, match="not a part of this stack"):
+    with pytest.raises(StackError, match="not a part of this stack"):
         outside.start_part("kafka")
 
 
@@ -125,13 +137,13 @@ def test_an_outside_server_that_is_down_is_named_by_its_variable(
     tmp_path: Path, variable: str, url: str
 ) -> None:
     unreachable = LocalStack(tmp_path / "state", environ=_ENVIRON | {variable: url})
-    with pytest.raises(LocalStackError, match=f"{variable}: the server does not answer"):
+    with pytest.raises(StackError, match=f"{variable}: the server does not answer"):
         unreachable.start()
     assert "unreachable" in {part.state for part in unreachable.status()}
 
 
 def test_before_the_first_start_there_are_no_endpoints(idle_stack: LocalStack) -> None:
-    with pytest.raises(LocalStackError, match="`tollbook up`"):
+    with pytest.raises(StackError, match="`tollbook up`"):
         idle_stack.endpoints()
     idle_stack.stop()
     assert {part.state for part in idle_stack.status()} == {"stopped"}

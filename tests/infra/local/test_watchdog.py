@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from infra.local import process
 from infra.local.state import StateDir
 
@@ -18,6 +20,7 @@ time.sleep(300)
 """
 
 
+@pytest.mark.postgres
 def test_a_tied_stack_ends_with_its_killed_parent_and_leaves_nothing(tmp_path: Path) -> None:
     state = StateDir(tmp_path / "state")
     command = [sys.executable, "-c", _PROGRAM, str(state.root)]
