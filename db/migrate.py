@@ -77,7 +77,11 @@ def _apply_to_postgres(conn: psycopg.Connection[Any], migration: Migration) -> N
             conn.execute(migration.text.encode())
             conn.execute(
                 sql.load("postgres/queries/insert_schema_migration"),
-                (migration.number, migration.name, migration.sha256),
+                {
+                    "number": migration.number,
+                    "name": migration.name,
+                    "sha256": migration.sha256,
+                },
             )
     except psycopg.OperationalError:
         raise
