@@ -1,5 +1,8 @@
 """The price models: one file each, listed here once.
 
+Owns: what the parameters of a price mean, and the exact amount of a quantity. Does not own: prices
+as they are sold (`catalog/`), rounding, the steps around a model.
+Invariants: parameters are checked before they are used; a model never rounds.
 To add one: a file with its parameters, validation and expression, an entry in `MODELS`, a
 same-named test that runs the shared suite.
 """

@@ -61,7 +61,7 @@ def test_lines_over_the_limit_are_named_and_nothing_is_rated() -> None:
             usage(("sub-1", "m-1", Decimal(1)), ("sub-2", "m-1", Decimal(10) ** 25)),
             [huge],
         )
-    assert len(caught.value.details["lines"]) == 1  # type: ignore[arg-type]
+    assert len(caught.value.details["lines"]) == 1  # type: ignore[arg-type]  # details hold plain objects
 
 
 def test_an_amount_just_below_the_limit_is_rated_and_one_that_rounds_up_to_it_is_not() -> None:

@@ -99,7 +99,7 @@ class PriceModelContract(ABC):
             if over:
                 with pytest.raises(AmountTooLargeError) as caught:
                     rate_each(prices, quantities)
-                assert len(caught.value.details["lines"]) == len(over)  # type: ignore[arg-type]
+                assert len(caught.value.details["lines"]) == len(over)  # type: ignore[arg-type]  # details hold plain objects
                 keep = [index for index in range(len(rows)) if index not in set(over)]
                 prices = [prices[index] for index in keep]
                 quantities = [quantities[index] for index in keep]
