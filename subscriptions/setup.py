@@ -146,10 +146,12 @@ class _Run:
         self.applied.meters[entry.slug] = known.id
 
     def _plan(self, entry: PlanEntry, path: str) -> PlanVersion:
+        with _at(path):
+            currency = Currency(entry.currency)
         cards = []
         for index, card in enumerate(entry.rate_cards):
             with _at(f"{path}.rate_cards[{index}]"):
-                cards.append(self._rate_card(card, entry.currency))
+                cards.append(self._rate_card(card, currency))
         with _at(path):
             version, created = ensure_plan_version(
                 self._conn,
@@ -157,7 +159,7 @@ class _Run:
                 self._tenant_id,
                 slug=entry.slug,
                 name=entry.name,
-                currency=Currency(entry.currency),
+                currency=currency,
                 rate_cards=cards,
                 limits=entry.limits,
             )
@@ -166,14 +168,14 @@ class _Run:
         self.applied.plan_versions[entry.slug] = version.id
         return version
 
-    def _rate_card(self, entry: RateCardEntry, currency: str) -> RateCard:
+    def _rate_card(self, entry: RateCardEntry, currency: Currency) -> RateCard:
         parameters = dict(entry.price)
         with _at("price"):
             if "model" not in parameters:
                 raise ValidationError('model: missing; write model = "per_unit"', field="model")
             model = str(parameters.pop("model"))
             rounding = str(parameters.pop("rounding", DEFAULT_ROUNDING_MODE))
-            price = price_terms(model, currency, parameters, rounding)
+            price = price_terms(model, currency.code, parameters, rounding)
         if entry.meter is None:
             return RateCard(entry.key, entry.name, price)
         meter = self._meters.get(entry.meter)
