@@ -1,0 +1,121 @@
+"""Events into Kafka: as envelopes for the stream stage, one JSON record each for the baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import timedelta
+from typing import Final
+
+import msgspec
+import pyarrow as pa
+from confluent_kafka import Producer
+
+from benchmarks.errors import BenchmarkError
+from benchmarks.events import EVENT_TYPE, SOURCE, START, Event, Traffic
+from core.endpoints import Endpoints
+from core.envelope import ENVELOPE_SCHEMA, encode_envelope, envelope_headers
+from core.events import content_hash
+
+ENVELOPE_EVENTS: Final = 1000
+Tell = Callable[[int], None]
+"""Is told how many events were done since it was told last."""
+
+_TELL_EVENTS: Final = 10_000
+_FLUSH_SECONDS: Final = 60
+_QUEUED_RECORDS_MAX: Final = 200_000
+
+
+def envelopes(traffic: Traffic, events: Iterable[Event]) -> Iterator[tuple[int, bytes, int]]:
+    """Partition, record value and number of events of each envelope, in log order."""
+    filling: list[list[Event]] = [[] for _ in range(traffic.partitions)]
+    for event in events:
+        rows = filling[event.partition]
+        rows.append(event)
+        if len(rows) == ENVELOPE_EVENTS:
+            yield event.partition, encode_envelope(_batch(traffic, rows)), len(rows)
+            rows.clear()
+    for partition, rows in enumerate(filling):
+        if rows:
+            yield partition, encode_envelope(_batch(traffic, rows)), len(rows)
+
+
+def _batch(traffic: Traffic, rows: Sequence[Event]) -> pa.RecordBatch:
+    ids, keys, _, subjects, times_us, time_texts, bodies = zip(*rows, strict=True)
+    contents = [
+        content_hash(EVENT_TYPE, subject, text, data)
+        for subject, text, data in zip(subjects, time_texts, bodies, strict=True)
+    ]
+    received = START + timedelta(hours=traffic.hours)
+    columns: dict[str, Sequence[object]] = {
+        "tenant_id": [traffic.tenant_id] * len(rows),
+        "key": keys,
+        "content_hash": contents,
+        "id": ids,
+        "source": [SOURCE] * len(rows),
+        "type": [EVENT_TYPE] * len(rows),
+        "subject": subjects,
+        "time": times_us,
+        "received_at": [received] * len(rows),
+        "data": bodies,
+    }
+    arrays = [pa.array(columns[field.name], field.type) for field in ENVELOPE_SCHEMA]
+    return pa.RecordBatch.from_arrays(arrays, schema=ENVELOPE_SCHEMA)
+
+
+def produce_envelopes(
+    endpoints: Endpoints, traffic: Traffic, events: Iterable[Event], tell: Tell
+) -> int:
+    """Put the events into the log; the number of records. Raises `BenchmarkError`."""
+    producer = _producer(endpoints)
+    topic = endpoints.usage_events_topic()
+    records = 0
+    for partition, value, count in envelopes(traffic, events):
+        headers: list[tuple[str, str | bytes | None]] = [*envelope_headers(count)]
+        producer.produce(topic, value, partition=partition, headers=headers)
+        producer.poll(0)
+        records += 1
+        tell(count)
+    _flush(producer)
+    return records
+
+
+def produce_json(endpoints: Endpoints, topic: str, events: Iterable[Event], tell: Tell) -> None:
+    """Put the events into `topic`, one JSON record each. Raises `BenchmarkError`."""
+    producer = _producer(endpoints)
+    done = 0
+    for event in events:
+        body = {
+            "id": event.id,
+            "source": SOURCE,
+            "type": EVENT_TYPE,
+            "subject": event.subject,
+            "time": event.time_text,
+            "data": msgspec.Raw(event.data),
+        }
+        producer.produce(topic, msgspec.json.encode(body), partition=event.partition)
+        producer.poll(0)
+        done += 1
+        if done % _TELL_EVENTS == 0:
+            tell(_TELL_EVENTS)
+            _flush(producer)
+    _flush(producer)
+    tell(done % _TELL_EVENTS)
+
+
+def _producer(endpoints: Endpoints) -> Producer:
+    return Producer(
+        {
+            "bootstrap.servers": endpoints.kafka,
+            "enable.idempotence": True,
+            "message.max.bytes": 8 * 1024 * 1024,
+            "queue.buffering.max.messages": _QUEUED_RECORDS_MAX,
+            "linger.ms": 20,
+            "log_level": 0,
+        }
+    )
+
+
+def _flush(producer: Producer) -> None:
+    left = producer.flush(_FLUSH_SECONDS)
+    if left:
+        raise BenchmarkError(f"Kafka did not acknowledge {left} records in {_FLUSH_SECONDS} s")
