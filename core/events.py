@@ -21,6 +21,9 @@ TEXT_BYTES_MAX: Final = {"id": 256, "source": 256, "type": 256, "subject": 256}
 EVENT_BYTES_MAX: Final = 256 * 1024
 """Longest event on the wire, in bytes."""
 
+HORIZON: Final = timedelta(days=35)
+"""How long, in log time, an accepted event holds its key: later copies are not recognised."""
+
 AHEAD_MAX: Final = timedelta(hours=24)
 """How far an event's time may lie after the receive time at ingest."""
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
 from core.endpoints import Endpoints
+from core.events import AHEAD_OF_LOG_MAX, HORIZON
 
 BODY_BYTES_MAX: Final = 10 * 1024 * 1024
 """Longest request body, in bytes."""
@@ -15,7 +15,7 @@ BODY_BYTES_MAX: Final = 10 * 1024 * 1024
 EVENTS_PER_REQUEST_MAX: Final = 10_000
 """Most events in one request."""
 
-OLD_AFTER: Final = timedelta(days=35) - timedelta(hours=25)
+OLD_AFTER: Final = HORIZON - AHEAD_OF_LOG_MAX
 """The dedupe horizon less the allowed future: copies of an event whose own time lies further back
 than this may be re-sent after the log has forgotten its key, so its sender is told."""
 

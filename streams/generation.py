@@ -8,22 +8,22 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 
 import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._config import ConfigResource
 from confluent_kafka.cimpl import NewTopic
 
 import sql
 from core.clock import monotonic_seconds
 from core.endpoints import Endpoints
 from core.errors import ConflictError, DependencyDownError, InternalError
+from core.events import HORIZON
 from db.clickhouse import connect_clickhouse
-
-HORIZON_SECONDS: Final = 35 * 24 * 3600
-"""How long, in log time, an accepted event holds its key."""
 
 RETENTION_DAYS: Final = 90
 """How long the broker keeps the log: more than the horizon, so that a repair can always re-read."""
@@ -132,7 +132,8 @@ def ensure_generation(
             except KafkaException as error:
                 raise DependencyDownError(f"Kafka does not answer: {error}") from error
             topic_id = _await_topic_id(admin, topic)
-            made = Generation(1, topic, topic_id, partitions, chunk_records, HORIZON_SECONDS)
+            horizon = HORIZON // timedelta(seconds=1)
+            made = Generation(1, topic, topic_id, partitions, chunk_records, horizon)
             _store(client, made)
             bound = load_generation(client)
         assert bound is not None
@@ -150,6 +151,42 @@ def check_topic(admin: AdminClient, bound: Generation, topic: str) -> None:
             f"generation {bound.number} of the log is the topic {bound.topic} with the id"
             f" {bound.topic_id}, but {topic} has the id {now}: it was deleted or created again."
             " Nothing was read or written; restore the topic or start a new generation."
+        )
+
+
+_LOG_SETTINGS: Final = {
+    "message.timestamp.type": "LogAppendTime",
+    "cleanup.policy": "delete",
+    "unclean.leader.election.enable": "false",
+}
+
+
+def check_log(admin: AdminClient, bound: Generation) -> None:
+    """Raise `ConflictError` unless the broker keeps the log as the rules of the log need it.
+
+    Broker time is part of the log, nothing is compacted away, and it is kept for longer than the
+    horizon, so that whatever ClickHouse loses can be read again.
+    """
+    resource = ConfigResource(ConfigResource.Type.TOPIC, bound.topic)
+    try:
+        entries = admin.describe_configs([resource], request_timeout=_KAFKA_SECONDS)[
+            resource
+        ].result()
+        metadata = admin.list_topics(bound.topic, timeout=_KAFKA_SECONDS)
+    except KafkaException as error:
+        raise DependencyDownError(f"Kafka does not describe {bound.topic}: {error}") from error
+    found = {name: entries[name].value for name in (*_LOG_SETTINGS, "retention.ms")}
+    wrong = {name: found[name] for name, value in _LOG_SETTINGS.items() if found[name] != value}
+    retention_ms = int(found["retention.ms"])
+    if 0 <= retention_ms <= bound.horizon_seconds * 1000:
+        wrong["retention.ms"] = found["retention.ms"]
+    partitions = len(metadata.topics[bound.topic].partitions)
+    if partitions != bound.partitions:
+        wrong["partitions"] = str(partitions)
+    if wrong:
+        raise ConflictError(
+            f"{bound.topic}: {wrong} cannot carry the log; it needs {_LOG_SETTINGS}, retention.ms"
+            f" over {bound.horizon_seconds * 1000} and {bound.partitions} partitions"
         )
 
 

@@ -26,7 +26,7 @@ from catalog.metering.aggregate import CompiledMeters, compile_meters
 from catalog.snapshot import SnapshotSource
 from core.errors import ConflictError
 from db.clickhouse import connect_clickhouse
-from streams.generation import Generation, load_generation
+from streams.generation import Generation, check_log, kafka_admin, load_generation
 from streams.records import Record
 from streams.runner import Delivery, LaneRunner, start_offsets
 from streams.settings import StreamSettings
@@ -96,6 +96,8 @@ class StreamWorker:
         self.settings = settings
         self.generation = _generation(settings)
         self.catalog = Catalog(settings)
+        admin = kafka_admin(settings.endpoints)
+        until_done(lambda: check_log(admin, self.generation), threading.Event())
         self._sink = Sink(settings.endpoints, self.generation)
         self._pool = ThreadPoolExecutor(settings.lane_threads, thread_name_prefix="lane")
         self._lanes: dict[int, tuple[LaneRunner, int]] = {}  # and the offset each expects next
@@ -164,6 +166,7 @@ def build_app(worker: StreamWorker) -> StreamApp:
         settings.group or settings.endpoints.stream_group(),
         broker=[f"kafka://{address}" for address in settings.endpoints.kafka.split(",")],
         store="memory://",
+        datadir=str(settings.data_dir),
         topic_disable_leader=True,
         topic_allow_declare=False,
         web_enabled=False,

@@ -16,6 +16,7 @@ from core.clock import epoch_micros
 from core.ids import TenantId
 from core.period import Period
 from db.clickhouse import connect_clickhouse
+from rating.sums import sum_quantities
 from usage.cut import Cut, read_cut
 
 _HOUR: Final = timedelta(hours=1)
@@ -118,9 +119,12 @@ class UsageReader:
         counting = [str(meter.id) for meter in meters if meter.aggregation == "count"]
         counted = pl.col("event_count").cast(QUANTITY)
         return (
-            pl.concat([pl.DataFrame(schema=_SCHEMA), *parts])
-            .group_by("meter_id", "subject")
-            .agg(pl.col("summed", "event_count", "unmeterable_count").sum())
+            sum_quantities(
+                pl.concat([pl.DataFrame(schema=_SCHEMA), *parts]),
+                ("meter_id", "subject"),
+                "summed",
+                ("event_count", "unmeterable_count"),
+            )
             .select(
                 "meter_id",
                 "subject",

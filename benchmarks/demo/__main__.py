@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
+import tomllib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 
 from rich.console import Console
@@ -33,12 +34,14 @@ from invoicing.billing_run import BillingRunner
 from invoicing.document import document_bytes, invoice_document
 from invoicing.model import Invoice
 from invoicing.tenants import billing_tenants
+from subscriptions.setup import apply_catalog
 from usage.reader import UsageReader
 from usage.verify import VerifyReport, verify
 
 CATALOG = Path(__file__).with_name("catalog.toml")
 CLOSE_AT = datetime(2023, 12, 1, tzinfo=UTC)
 TENANT = "azure-llm"
+_CENTS = -2
 CUSTOMERS = {"code": "Code Completion GmbH", "conv": "Conversation Ltd"}
 
 
@@ -51,7 +54,7 @@ def main() -> int:
     )
     parser.add_argument("--folder", type=Path, default=Path(".tollbook-demo"))
     folder = parser.parse_args().folder.absolute()
-    console, began = Console(), monotonic_seconds()
+    console, began = Console(soft_wrap=True), monotonic_seconds()
     stage = Stage(folder)
     try:
         with progress(console) as (show, bars):
@@ -70,7 +73,7 @@ def main() -> int:
 
 def tell(stage: Stage, console: Console, bars: Progress) -> str:
     """Send, meter, close, compare; returns the closing line, or nothing where anything differs."""
-    api_key = apply_catalog(stage)
+    api_key = apply_set_up(stage)
     url = stage.serve("ingest", "ingest", "--port", "0").wait_for(r"listening on (http://\S+)")[1]
     worker = stage.serve("streams", "streams", "--worker-id", "demo")
     requests = list(read_requests())
@@ -89,18 +92,14 @@ def tell(stage: Stage, console: Console, bars: Progress) -> str:
     return print_proof(console, report, sent, requests, invoices)
 
 
-def apply_catalog(stage: Stage) -> str:
+def apply_set_up(stage: Stage) -> str:
     """Tenant, meters, plan, customers and subscriptions from the file; returns the API key."""
-    done = subprocess.run(
-        [sys.executable, "-m", "cli.main", "apply", str(CATALOG), "--state-dir", str(stage.folder)],
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    keys = [word for word in done.stdout.split() if word.startswith("tb_live_")]
-    if done.returncode or not keys:
-        raise TollbookError(f"tollbook apply failed: {done.stderr or done.stdout}")
-    return keys[0]
+    document = tomllib.loads(CATALOG.read_text(encoding="utf-8"))
+    with Database(stage.endpoints.postgres) as db:
+        api_key = apply_catalog(db, SystemClock(), document).api_key
+    if api_key is None:
+        raise TollbookError(f"{stage.folder} was not empty: the tenant has a key already")
+    return api_key
 
 
 def wait_until_all_metered(stage: Stage, sent: Sent, bars: Progress) -> None:
@@ -151,7 +150,7 @@ def print_proof(
     expected = recount(DATA)
     tables = {"The ledger, against what was sent": ledger_comparisons(report, sent)}
     for service, invoice in invoices.items():
-        title = f"Invoice {invoice.number}, {invoice.buyer['name']}, against the CSV files"
+        title = f"{invoice.number}, {invoice.buyer['name']}, against the CSV"
         tables[title] = invoice_comparisons(invoice, expected[service])
     for title, comparisons in tables.items():
         print_comparisons(console, title, comparisons)
@@ -173,8 +172,15 @@ def print_comparisons(console: Console, title: str, comparisons: list[Comparison
     table.add_column("")
     for row in comparisons:
         same = "[green]equal[/]" if row.same else "[bold red]DIFFERS[/]"
-        table.add_row(row.what, f"{row.ours.normalize():,f}", f"{row.recount.normalize():,f}", same)
+        table.add_row(row.what, plain(row.ours), plain(row.recount), same)
     console.print(table)
+
+
+def plain(value: Decimal) -> str:
+    """Grouped digits; cents stay, zeros behind a whole quantity go."""
+    in_cents = value.as_tuple().exponent == _CENTS
+    whole = value == value.to_integral_value() and not in_cents
+    return f"{value.to_integral_value() if whole else value:,f}"
 
 
 @contextmanager

@@ -50,9 +50,8 @@ class Stage:
         """Start `tollbook serve ARGUMENTS` in the background."""
         logs = self.folder / "logs"
         logs.mkdir(parents=True, exist_ok=True)
-        child = Child(
-            name, ["serve", *arguments, "--state-dir", str(self.folder)], self.endpoints, logs
-        )
+        options = ["--state-dir", str(self.folder)]
+        child = Child(name, ["serve", *arguments, *options], self.endpoints, logs, os.environ)
         child.start()
         self.children.append(child)
         return child

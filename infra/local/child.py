@@ -5,12 +5,12 @@ The child belongs to whoever started it: it is killed, paused and ended by its o
 
 from __future__ import annotations
 
-import os
 import re
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -25,11 +25,21 @@ _TAIL_CHARACTERS: Final = 3000
 
 
 class Child:
-    """`tollbook ARGUMENTS` against `endpoints`, logging to `<folder>/<name>.log`."""
+    """`tollbook ARGUMENTS` against `endpoints`, logging to `<folder>/<name>.log`.
 
-    def __init__(self, name: str, arguments: list[str], endpoints: Endpoints, folder: Path) -> None:
+    `environ` is what it inherits beside the endpoints.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        arguments: list[str],
+        endpoints: Endpoints,
+        folder: Path,
+        environ: Mapping[str, str],
+    ) -> None:
         self.name, self._arguments = name, arguments
-        self._environ = {**os.environ, **endpoints.as_environment()}
+        self._environ = {**environ, **endpoints.as_environment()}
         self.log = folder / f"{name}.log"
         self._running: subprocess.Popen[bytes] | None = None
         self.starts = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -59,7 +60,7 @@ class Service:
         name = f"ingest-{len(self.processes)}"
         state = str(self.folder / name)
         arguments = ["serve", "ingest", "--port", "0", "--state-dir", state, *options]
-        process = Child(name, arguments, self.endpoints, self.folder)
+        process = Child(name, arguments, self.endpoints, self.folder, os.environ)
         self.processes.append(process)
         process.start()
         return process.wait_for(r"listening on (http://\S+)")[1]

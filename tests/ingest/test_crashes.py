@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import signal
 import threading
 import time
@@ -167,6 +168,7 @@ def test_ingest_starts_and_serves_known_keys_while_postgres_is_away(
         ["serve", "ingest", "--port", "0", "--state-dir", str(tmp_path / "ingest-0")],
         away,
         tmp_path,
+        os.environ,
     )
     service.processes.append(again)
     again.start()

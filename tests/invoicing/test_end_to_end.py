@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 import tomllib
@@ -104,6 +105,7 @@ def stream_until(endpoints: Endpoints, folder: Path, cut: dict[str, int]) -> Non
         ["serve", "streams", "--worker-id", "one", "--state-dir", str(folder / "state")],
         endpoints,
         folder,
+        os.environ,
     )
     worker.start()
     try:

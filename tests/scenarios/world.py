@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -44,6 +45,7 @@ class World:
             [*arguments, "--state-dir", str(self.folder / "state")],
             self.endpoints,
             self.folder,
+            os.environ,
         )
         self.processes.append(made)
         made.start()

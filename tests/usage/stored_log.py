@@ -69,7 +69,7 @@ def store(endpoints: Endpoints, log: list[LogRecord], versions: Iterable[int]) -
 def expected_usage(
     log: list[LogRecord], meters: Iterable[MeterDefinition], period: Period, records: int
 ) -> dict[tuple[str, str], tuple[Decimal, int, int]]:
-    """(meter id, subject) -> quantity, events, unmeterable events of the first `records` records."""
+    """(meter id, subject) -> quantity, events, unmeterable events of the first records."""
     verdicts = recount(log, CHUNK, []).verdicts
     found: defaultdict[tuple[str, str], list[Fraction]] = defaultdict(lambda: [Fraction(0)] * 3)
     for (offset, row), verdict in verdicts.items():
