@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.options import Json, StateDir
-from core.errors import ValidationError
+from core.errors import BusinessLogicError, ConflictError, NotFoundError, ValidationError
 
 if TYPE_CHECKING:
     from subscriptions.setup import AppliedIds
@@ -41,8 +41,9 @@ def apply(
     with Database(resolve_endpoints(os.environ, state_dir).postgres) as db:
         try:
             applied = apply_catalog(db, SystemClock(), document)
-        except ValidationError as error:
-            raise ValidationError(f"{file}: {error.message}", **error.details) from error
+        except (ValidationError, ConflictError, NotFoundError, BusinessLogicError) as error:
+            error.message = f"{file}: {error.message}"
+            raise
     if as_json:
         print(json.dumps(asdict(applied), indent=2, default=str))
     else:
