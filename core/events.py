@@ -8,6 +8,7 @@ text).
 from __future__ import annotations
 
 from datetime import timedelta
+from struct import Struct
 from typing import Final
 
 import xxhash
@@ -37,20 +38,53 @@ TIME_MAX_MICROS: Final = 4_102_444_800_000_000
 """Event times end before 2100-01-01T00:00Z."""
 
 
-def _prefixed(*parts: bytes) -> bytes:
-    return b"".join(len(part).to_bytes(4, "little") + part for part in parts)
+_length = Struct("<I").pack
+_SHORT: Final = tuple(_length(size) for size in range(max(TEXT_BYTES_MAX.values()) + 1))
+_NO_TIME: Final = _length(0)
+
+
+def key_head(tenant_id: str) -> bytes:
+    """The part of a key's input that all events of a tenant share: made once, used in loops."""
+    encoded = tenant_id.encode()
+    return _length(len(encoded)) + encoded
+
+
+def key_of(head: bytes, source: bytes, event_id: bytes) -> bytes:
+    """The 16-byte key of an event of the tenant of `head`; both are UTF-8 within their limits."""
+    return xxhash.xxh3_128_digest(
+        head + _SHORT[len(source)] + source + _SHORT[len(event_id)] + event_id
+    )
 
 
 def event_key(tenant_id: str, source: str, event_id: str) -> bytes:
     """The 16-byte key of an event. `tenant_id` is the canonical text of the tenant's UUID."""
-    triple = (tenant_id.encode(), source.encode(), event_id.encode())
-    return xxhash.xxh3_128_digest(_prefixed(*triple))
+    return key_of(key_head(tenant_id), source.encode(), event_id.encode())
+
+
+def content_of(event_type: bytes, subject: bytes, time_text: str | None, data: bytes) -> int:
+    """The 64-bit hash of what the sender sent. A time that was not sent is no content.
+
+    Type and subject are UTF-8 within their limits.
+    """
+    if time_text is None:
+        sent = _NO_TIME
+    else:
+        time = time_text.encode()
+        sent = _length(len(time) + 1) + b"\x01" + time
+    return xxhash.xxh3_64_intdigest(
+        _SHORT[len(event_type)]
+        + event_type
+        + _SHORT[len(subject)]
+        + subject
+        + sent
+        + _length(len(data))
+        + data
+    )
 
 
 def content_hash(event_type: str, subject: str, time_text: str | None, data: bytes) -> int:
-    """The 64-bit hash of what the sender sent. A time that was not sent is no content."""
-    sent = b"" if time_text is None else b"\x01" + time_text.encode()
-    return xxhash.xxh3_64_intdigest(_prefixed(event_type.encode(), subject.encode(), sent, data))
+    """`content_of` for texts."""
+    return content_of(event_type.encode(), subject.encode(), time_text, data)
 
 
 def partition_of(key: bytes, partitions: int) -> int:

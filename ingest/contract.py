@@ -7,9 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, cast
 
-from core.events import AHEAD_MAX, TEXT_BYTES_MAX, TIME_MAX_MICROS, TIME_MIN_MICROS
+from core.events import (
+    AHEAD_MAX,
+    TEXT_BYTES_MAX,
+    TIME_MAX_MICROS,
+    TIME_MIN_MICROS,
+    content_of,
+    key_head,
+    key_of,
+)
 from ingest.columns import EventColumns
-from ingest.fingerprints import content_of, key_head, key_of
 from ingest.instants import epoch_micros_of
 from ingest.settings import OLD_AFTER
 from ingest.wire import Rejection, WireEvent
