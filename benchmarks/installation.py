@@ -106,7 +106,7 @@ def _own(servers: Endpoints, *, drop: bool) -> Iterator[Endpoints]:
     finally:
         if drop:
             _in_postgres(servers.postgres, "drop_postgres_database", name)
-            client = connect_clickhouse(servers.clickhouse)
+            client = connect_clickhouse(own.clickhouse)
             client.command(load_sql("drop_clickhouse_database"), parameters={"name": name})
             client.close()
             _delete_topics(own)

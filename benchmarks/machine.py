@@ -58,6 +58,12 @@ def _git(*arguments: str) -> str:
     return done.stdout.strip()
 
 
+def busy_seconds() -> float:
+    """CPU seconds that the whole machine has worked since boot."""
+    times = psutil.cpu_times()
+    return float(sum(times) - times.idle - times.iowait - times.guest - times.guest_nice)
+
+
 class ProcessCost:
     """CPU seconds of a process between `begin` and `end`, and its largest memory seen."""
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.errors import BenchmarkError
-from benchmarks.machine import ProcessCost
+from benchmarks.machine import ProcessCost, busy_seconds
 from core.clock import monotonic_seconds
 
 _REPOSITORY: Final = Path(__file__).parents[1]
@@ -28,7 +28,8 @@ class Measurement:
     """How long a worker took, from the first progress that could be seen until everything was done.
 
     `window_events` events became durable in `window_seconds`. CPU seconds are those of the window,
-    per million events; memory is the largest seen.
+    per million events; memory is the largest seen. `other_cores`: cores that everything else on the
+    machine kept busy meanwhile; above a few tenths the rate says little.
     """
 
     events: int
@@ -37,6 +38,7 @@ class Measurement:
     start_to_end_seconds: float
     cpu_seconds_per_million: dict[str, float]
     rss_peak_bytes: dict[str, int]
+    other_cores: float
 
     @property
     def events_per_second(self) -> float:
@@ -106,6 +108,7 @@ def measure(
     """
     costs = {name: ProcessCost(pid) for name, pid in {"worker": running.pid, **servers}.items()}
     first, began_seconds = 0, running.started_seconds
+    busy_before = busy_seconds()
     while True:
         now_done, now_seconds = done(), monotonic_seconds()
         for cost in costs.values():
@@ -114,7 +117,7 @@ def measure(
         if now_done >= target:
             break
         if now_done and not first:
-            first, began_seconds = now_done, now_seconds
+            first, began_seconds, busy_before = now_done, now_seconds, busy_seconds()
             for cost in costs.values():
                 cost.begin()
         running.check()
@@ -124,6 +127,7 @@ def measure(
                 f" the worker's log:\n{running.log_tail()}"
             )
         time.sleep(_POLL_SECONDS)
+    busy = busy_seconds() - busy_before - sum(cost.cpu_seconds for cost in costs.values())
     window_events = events - first * events // target
     return Measurement(
         events,
@@ -132,4 +136,5 @@ def measure(
         now_seconds - running.started_seconds,
         {name: cost.cpu_seconds * _MILLION / window_events for name, cost in costs.items()},
         {name: cost.rss_peak_bytes for name, cost in costs.items()},
+        max(0.0, busy / (now_seconds - began_seconds)),
     )

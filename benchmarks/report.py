@@ -91,6 +91,7 @@ def _figures(run: Run) -> dict[str, Any]:
             name: round(seconds, 2) for name, seconds in took.cpu_seconds_per_million.items()
         },
         "rss_peak_bytes": took.rss_peak_bytes,
+        "other_cores": round(took.other_cores, 2),
         "differences": run.differences,
     }
 
@@ -101,7 +102,7 @@ def print_report(outcome: Outcome, console: Console) -> None:
     table.add_column("stage", no_wrap=True)
     for name in (
         "events", "seconds", "events/s", "ratio", "from start", "worker\nCPU s/M",
-        "ClickHouse\nCPU s/M", "worker\nMiB", "results",
+        "ClickHouse\nCPU s/M", "worker\nMiB", "others'\ncores", "results",
     ):  # fmt: skip
         table.add_column(name, justify="right", no_wrap=True)
     base = outcome.baseline.measurement.events_per_second
@@ -118,6 +119,7 @@ def print_report(outcome: Outcome, console: Console) -> None:
             f"{cpu['worker']:.1f}",
             f"{cpu['clickhouse']:.1f}" if "clickhouse" in cpu else "outside",
             f"{memory['worker'] // _MIB:,}",
+            f"{took.other_cores:.1f}",
             f"{len(run.differences)} differences" if run.differences else "equal",
         )
     console.print(table)
