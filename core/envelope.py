@@ -20,6 +20,9 @@ import pyarrow as pa
 from core.errors import ValidationError
 from core.events import SCHEMA_VERSION
 
+ENVELOPE_BYTES_MAX: Final = 2 * 1024 * 1024
+"""Largest record of the log, in bytes: what ingest sends, the topic allows and workers fetch."""
+
 CONTENT_TYPE: Final = "application/vnd.apache.arrow.stream"
 
 _INSTANT = pa.timestamp("us", tz="UTC")
@@ -68,6 +71,8 @@ def decode_envelope(value: bytes) -> pa.RecordBatch:
         if len(batches) != 1:
             raise ValidationError(f"envelope: holds {len(batches)} record batches, expected 1")
         batches[0].validate(full=True)
+        if any(column.null_count for column in batches[0].columns):
+            raise ValidationError("envelope: holds nulls")
     except (pa.ArrowException, OSError, ValueError) as error:
         raise ValidationError(f"envelope: not an Arrow IPC stream: {error}") from error
     return batches[0]

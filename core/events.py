@@ -25,6 +25,9 @@ EVENT_BYTES_MAX: Final = 256 * 1024
 HORIZON: Final = timedelta(days=35)
 """How long, in log time, an accepted event holds its key: later copies are not recognised."""
 
+DATA_DEPTH_MAX: Final = 64
+"""Deepest nesting of `data`, the object itself included."""
+
 AHEAD_MAX: Final = timedelta(hours=24)
 """How far an event's time may lie after the receive time at ingest."""
 

@@ -9,6 +9,7 @@ from typing import Final, cast
 
 from core.events import (
     AHEAD_MAX,
+    DATA_DEPTH_MAX,
     TEXT_BYTES_MAX,
     TIME_MAX_MICROS,
     TIME_MIN_MICROS,
@@ -26,6 +27,7 @@ _AHEAD_MICROS: Final = AHEAD_MAX.days * 86_400_000_000 + AHEAD_MAX.seconds * 1_0
 _OLD_MICROS: Final = OLD_AFTER.days * 86_400_000_000 + OLD_AFTER.seconds * 1_000_000
 _REQUIRED: Final = ("id", "source", "type", "subject")
 _ESCAPE: Final = re.compile(rb"\\(?:u0000|.)", re.DOTALL)
+_STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _BRACE: Final = ord("{")
 _EMPTY_OBJECT: Final = b"{}"
 
@@ -134,7 +136,21 @@ def _data(event: WireEvent) -> bytes:
         return _EMPTY_OBJECT
     if data[0] != _BRACE:
         raise _Fault("unsupported_data", f"data: expected a JSON object, got {_shown_json(data)}")
+    if data.count(b"{") + data.count(b"[") > DATA_DEPTH_MAX and _depth(data) > DATA_DEPTH_MAX:
+        raise _Fault("unsupported_data", f"data: nested deeper than {DATA_DEPTH_MAX}; flatten it")
     return data
+
+
+def _depth(data: bytes) -> int:
+    """Deepest nesting of a valid JSON text."""
+    depth = deepest = 0
+    for byte in _STRING.sub(b"", data):
+        if byte in b"{[":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif byte in b"}]":
+            depth -= 1
+    return deepest
 
 
 def _time(text: str, latest_micros: int) -> int:

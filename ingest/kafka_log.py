@@ -14,15 +14,15 @@ from functools import partial
 from threading import Event, Lock, Thread
 from typing import Final
 
-from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicCollection
+from confluent_kafka.admin import AdminClient
 
 from core.clock import monotonic_seconds
-from core.envelope import envelope_headers
+from core.envelope import ENVELOPE_BYTES_MAX, envelope_headers
 from ingest.settings import IngestSettings
 
 _log: Final = logging.getLogger(__name__)
 _POLL_SECONDS: Final = 0.1
-_RECORD_BYTES_MAX: Final = 1_048_576
 _QUEUE_KBYTES: Final = 128 * 1024
 _QUEUE_RECORDS: Final = 100_000
 
@@ -31,7 +31,10 @@ Delivery = asyncio.Future[str | None]
 
 
 class KafkaLog:
-    """Appends envelopes to the topic of usage events. All methods belong to one event loop."""
+    """Appends envelopes to the topic of usage events. All methods belong to one event loop.
+
+    `wrong_log` is true while the topic is another one than when this process began.
+    """
 
     def __init__(self, settings: IngestSettings) -> None:
         self._settings = settings
@@ -42,6 +45,9 @@ class KafkaLog:
         self._fatal = Event()
         self._probed = Event()
         self._partitions: int | None = None
+        self._topic_id: str | None = None
+        self.wrong_log = False
+        self._admin = AdminClient({"bootstrap.servers": settings.endpoints.kafka, "log_level": 0})
         self._fault: str | None = "not asked yet"
         self._producer = self._create_producer()
         self._threads = (
@@ -100,7 +106,7 @@ class KafkaLog:
                 "enable.idempotence": True,
                 "linger.ms": 0,  # envelopes are gathered before they come here
                 "compression.type": "none",  # an envelope is compressed inside
-                "message.max.bytes": _RECORD_BYTES_MAX,
+                "message.max.bytes": ENVELOPE_BYTES_MAX,
                 "delivery.timeout.ms": int(self._settings.delivery_seconds * 1000),
                 "queue.buffering.max.kbytes": _QUEUE_KBYTES,
                 "queue.buffering.max.messages": _QUEUE_RECORDS,
@@ -144,7 +150,8 @@ class KafkaLog:
         while not self._stop.is_set():
             try:
                 topics = self._producer.list_topics(timeout=self._settings.probe_seconds * 2).topics
-                self._fault = self._look_at(len(topics[self._topic].partitions))
+                partitions = len(topics[self._topic].partitions)
+                self._fault = self._look_at(partitions, self._read_topic_id())
             except KafkaException as error:
                 self._fault = str(error.args[0])
             except KeyError:
@@ -152,13 +159,21 @@ class KafkaLog:
             self._probed.set()
             self._stop.wait(self._settings.probe_seconds)
 
-    def _look_at(self, partitions: int) -> str | None:
-        """Learn the number of partitions once. Another one later would part copies of an event."""
+    def _read_topic_id(self) -> str:
+        described = self._admin.describe_topics(TopicCollection([self._topic]))[self._topic]
+        return str(described.result(timeout=self._settings.probe_seconds * 2).topic_id)
+
+    def _look_at(self, partitions: int, topic_id: str) -> str | None:
+        """Learn the topic once. Another one later is another log: events in it would not count."""
         if self._partitions is None and partitions:
-            self._partitions = partitions
-        if partitions == self._partitions:
+            self._partitions, self._topic_id = partitions, topic_id
+        self.wrong_log = (partitions, topic_id) != (self._partitions, self._topic_id)
+        if not self.wrong_log:
             return None
-        return f"{self._topic} has {partitions} partitions, expected {self._partitions}"
+        return (
+            f"{self._topic} was created again or has other partitions"
+            f" ({partitions}, expected {self._partitions}): it is not the log any more"
+        )
 
 
 def _resolve(delivery: Delivery, reason: str | None) -> None:

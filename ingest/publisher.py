@@ -55,7 +55,7 @@ class Publisher:
         """
         if not len(columns):
             return
-        if self._log.partitions is None:
+        if self._log.partitions is None or self._log.wrong_log:
             raise _down(f"Kafka does not answer: {self._log.fault}")
         if self._held_bytes and self._held_bytes + size_bytes > self._settings.held_bytes_max:
             raise DependencyDownError(

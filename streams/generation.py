@@ -21,6 +21,7 @@ from confluent_kafka.cimpl import NewTopic
 import sql
 from core.clock import monotonic_seconds
 from core.endpoints import Endpoints
+from core.envelope import ENVELOPE_BYTES_MAX
 from core.errors import ConflictError, DependencyDownError, InternalError
 from core.events import HORIZON
 from db.clickhouse import connect_clickhouse
@@ -28,7 +29,6 @@ from db.clickhouse import connect_clickhouse
 RETENTION_DAYS: Final = 90
 """How long the broker keeps the log: more than the horizon, so that a repair can always re-read."""
 
-ENVELOPE_BYTES_MAX: Final = 8 * 1024 * 1024
 _KAFKA_SECONDS: Final = 10.0
 _POLL_SECONDS: Final = 0.05
 
@@ -73,6 +73,7 @@ def _create_topics(admin: AdminClient, endpoints: Endpoints, partitions: int) ->
     config = {
         "message.timestamp.type": "LogAppendTime",
         "cleanup.policy": "delete",
+        "retention.bytes": "-1",
         "retention.ms": str(RETENTION_DAYS * 24 * 3600 * 1000),
         "max.message.bytes": str(ENVELOPE_BYTES_MAX),
         "min.insync.replicas": str(2 if copies == 3 else 1),  # noqa: PLR2004 - 2 of 3
@@ -155,6 +156,7 @@ def check_topic(admin: AdminClient, bound: Generation, topic: str) -> None:
 
 
 _LOG_SETTINGS: Final = {
+    "retention.bytes": "-1",
     "message.timestamp.type": "LogAppendTime",
     "cleanup.policy": "delete",
     "unclean.leader.election.enable": "false",

@@ -55,7 +55,8 @@ class DedupeIndex:
         keys: uint64 (n, 2), high half first; log_times_ms: int64 (n,), never falling; not eligible
         events are `REJECTED` and hold nothing.
         """
-        self._make_room(len(keys), int(log_times_ms[-1]) if len(keys) else 0)
+        # By the first time: what is still held for any event of the batch must not be dropped.
+        self._make_room(len(keys), int(log_times_ms[0]) if len(keys) else 0)
         verdicts = np.empty(len(keys), np.uint8)
         self._held += _judge(
             self._high, self._low, self._content, self._since,
@@ -66,7 +67,7 @@ class DedupeIndex:
 
     def hold(self, keys: npt.NDArray[np.uint64], content: Halves, log_times_ms: Times) -> None:
         """Hold n keys that were accepted before, in log order: a later copy replaces an earlier."""
-        self._make_room(len(keys), int(log_times_ms[-1]) if len(keys) else 0)
+        self._make_room(len(keys), int(log_times_ms[0]) if len(keys) else 0)
         self._held += _fill(
             self._high, self._low, self._content, self._since,
             np.ascontiguousarray(keys[:, 0]), np.ascontiguousarray(keys[:, 1]),

@@ -61,6 +61,7 @@ class Decoded:
 
 _ENVELOPE_COLUMNS: Final = tuple(ENVELOPE_SCHEMA.names)
 _MICROS: Final = 1000
+_TENANT_BYTES: Final = 36
 
 
 def decode(
@@ -122,7 +123,7 @@ def _reason(placed: pl.Series) -> pl.Expr:
     time, log_time = pl.col("time").dt.epoch("us"), pl.col("log_time_ms") * _MICROS
     ahead = log_time + AHEAD_OF_LOG_MAX // timedelta(microseconds=1)
     rules = [(~pl.lit(placed), "key: does not belong to this partition")]
-    for name, limit in TEXT_BYTES_MAX.items():
+    for name, limit in {"tenant_id": _TENANT_BYTES, **TEXT_BYTES_MAX}.items():
         size = pl.col(name).str.len_bytes()
         rules.append(((size == 0) | (size > limit), f"{name}: must have 1 to {limit} bytes"))
     rules += [

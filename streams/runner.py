@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import polars as pl
-import pyarrow as pa
+from clickhouse_connect.driver.client import Client
 
 import sql
 from catalog.metering.aggregate import CompiledMeters
@@ -50,7 +50,7 @@ def open_lane(
     Waits while a lagging replica shows fewer events than the ledger proves. Raises `ConflictError`
     when reading cannot start at `start`.
     """
-    client = connect_clickhouse(settings.endpoints.clickhouse)
+    client = until_done(lambda: connect_clickhouse(settings.endpoints.clickhouse), stop)
     try:
         ledger = until_done(lambda: load_ledger(client, generation, partition), stop)
         before = ledger.before(start)
@@ -66,7 +66,7 @@ def open_lane(
             return lane
         where["first"] = int(proved["run"][0]) * generation.chunk_records
         while True:
-            keys = _query(client, "keys_of_partition", where)
+            keys = until_done(lambda: _query(client, "keys_of_partition", where), stop)
             if _complete(keys, proved, generation.chunk_records):
                 break
             _LOG.warning("partition %d: ClickHouse shows less than it proved; waiting", partition)
@@ -79,7 +79,7 @@ def open_lane(
         )
         if before and start % generation.chunk_records:
             where["first"] = start - start % generation.chunk_records
-            head = _query(client, "events_of_chunk", where)
+            head = until_done(lambda: _query(client, "events_of_chunk", where), stop)
             lane.resume([before[name] for name in COUNTS], head)
         _LOG.info("partition %d: starts at offset %d, holds %d keys", partition, start, len(index))
         return lane
@@ -87,10 +87,8 @@ def open_lane(
         client.close()
 
 
-def _query(client: object, name: str, parameters: dict[str, int]) -> pl.DataFrame:
-    table: pa.Table = client.query_arrow(  # type: ignore[attr-defined] # a clickhouse_connect client
-        sql.load(f"clickhouse/queries/{name}"), parameters=parameters
-    )
+def _query(client: Client, name: str, parameters: dict[str, int]) -> pl.DataFrame:
+    table = client.query_arrow(sql.load(f"clickhouse/queries/{name}"), parameters=parameters)
     return pl.DataFrame(pl.from_arrow(table))
 
 
@@ -163,7 +161,9 @@ class LaneRunner:
                     await self._work(batch)
         except Stopped:
             return
-        except Exception as error:  # noqa: BLE001 - whatever it is, it ends the process
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # noqa: BLE001 - panics of Polars are no `Exception`
             if not self._stop.is_set():
                 self._on_failure(error)
 

@@ -28,7 +28,5 @@ class StreamSettings:
     """Partitions worked on at the same time."""
     session_timeout_seconds: float = 6.0
     catalog_refresh_seconds: float = 2.0
-    fetch_bytes_max: int = 8 * 1024 * 1024
-    """Largest envelope that the worker can fetch; the topic allows no larger one."""
     group: str | None = None
     """Consumer group, where not the installation's own: a worker that shadows all others."""

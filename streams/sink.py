@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import logging
 import threading
 from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import polars as pl
 import pyarrow as pa
 from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
-from confluent_kafka import KafkaException, Producer
+from confluent_kafka import KafkaError, KafkaException
 
 from core.endpoints import Endpoints
 from core.errors import DependencyDownError
 from db.clickhouse import connect_clickhouse
+from streams.dead_letters import DeadLetters
 from streams.generation import Generation, kafka_admin, topic_id_of
 from streams.lane import COUNTS, Flush
 
@@ -26,6 +25,15 @@ _LOG = logging.getLogger(__name__)
 _WAIT_SECONDS: Final = (0.1, 0.2, 0.5, 1.0, 2.0)
 _PASSING: Final = frozenset({159, 164, 202, 209, 210, 241, 242, 243, 252, 319, 425, 999})
 """ClickHouse's codes of troubles that pass: timeouts, limits, a full disk, a lost replica."""
+
+_UNREACHABLE: Final = frozenset(
+    {
+        KafkaError._TRANSPORT,  # noqa: SLF001 - these are its public names
+        KafkaError._TIMED_OUT,  # noqa: SLF001 - as above
+        KafkaError._MSG_TIMED_OUT,  # noqa: SLF001 - as above
+        KafkaError._ALL_BROKERS_DOWN,  # noqa: SLF001 - as above
+    }
+)
 
 _EVENT_COLUMNS: Final = (
     "tenant_id", "type", "subject", "hour", "generation", "partition", "offset", "row", "key",
@@ -45,14 +53,7 @@ class Sink:
         self._endpoints, self._generation = endpoints, generation
         self._client = connect_clickhouse(endpoints.clickhouse)
         self._admin = kafka_admin(endpoints)
-        self._producer = Producer(
-            {
-                "bootstrap.servers": endpoints.kafka,
-                "enable.idempotence": True,
-                "acks": "all",
-                "log_level": 0,
-            }
-        )
+        self._letters = DeadLetters(endpoints, generation.number)
 
     def close(self) -> None:
         """Let go of the connections."""
@@ -69,7 +70,7 @@ class Sink:
             "partition": pl.lit(partition, pl.UInt16),
         }
         if flush.dead or len(flush.rejected):
-            until_done(lambda: self._dead_letters(partition, flush), stop)
+            until_done(lambda: self._letters.write(partition, flush), stop)
         self._insert("stream_conflicts", flush.conflicts, _CONFLICT_COLUMNS, keys, stop)
         hour = {"hour": pl.col("time").dt.truncate("1h")}
         self._insert("usage_events", flush.events, _EVENT_COLUMNS, keys | hour, stop)
@@ -97,22 +98,6 @@ class Sink:
         block = _arrow(frame.with_columns(**more).select(columns))
         until_done(lambda: self._client.insert_arrow(table, block), stop)
 
-    def _dead_letters(self, partition: int, flush: Flush) -> None:
-        failed: list[object] = []
-
-        def report(error: object, _: object) -> None:
-            if error is not None:
-                failed.append(error)
-
-        topic = self._endpoints.dead_letters_topic()
-        for position, body in _dead_bodies(flush):
-            where = {"generation": self._generation.number, "partition": partition, **position}
-            key = "/".join(str(part) for part in where.values())
-            self._producer.produce(topic, json.dumps(where | body), key=key, on_delivery=report)
-            self._producer.poll(0)
-        if self._producer.flush(10) or failed:
-            raise DependencyDownError(f"Kafka does not acknowledge dead letters: {failed[:1]}")
-
 
 def until_done(action: Callable[[], _T], stop: threading.Event) -> _T:
     """Repeat an action that is safe to repeat while the trouble is one that passes."""
@@ -122,8 +107,12 @@ def until_done(action: Callable[[], _T], stop: threading.Event) -> _T:
             raise Stopped
         try:
             return action()
-        except (OperationalError, DependencyDownError, KafkaException, OSError) as error:
+        except (OperationalError, DependencyDownError, OSError) as error:
             trouble: Exception = error
+        except KafkaException as error:
+            if not (error.args[0].retriable() or error.args[0].code() in _UNREACHABLE):
+                raise
+            trouble = error
         except DatabaseError as error:
             if error.code not in _PASSING:
                 raise
@@ -131,27 +120,6 @@ def until_done(action: Callable[[], _T], stop: threading.Event) -> _T:
         _LOG.warning("waiting for a server, try %d: %s", tries + 1, str(trouble).split("\n")[0])
         stop.wait(_WAIT_SECONDS[min(tries, len(_WAIT_SECONDS) - 1)])
         tries += 1
-
-
-def _dead_bodies(flush: Flush) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-    """Position and body of every rejected record and event."""
-    letters: list[tuple[dict[str, Any], dict[str, Any]]] = [
-        (
-            {"offset": dead.offset, "row": None},
-            {
-                "reason": dead.reason,
-                "log_time_ms": dead.log_time_ms,
-                "value_base64": base64.b64encode(dead.value).decode(),
-            },
-        )
-        for dead in flush.dead
-    ]
-    texts = ("reason", "log_time_ms", "tenant_id", "id", "source", "type", "subject")
-    for row in flush.rejected.select("offset", "row", *texts, "time", "data").to_dicts():
-        body = {name: row[name] for name in texts}
-        body |= {"time": row["time"].isoformat(), "data": row["data"].decode(errors="replace")}
-        letters.append(({"offset": row["offset"], "row": row["row"]}, body))
-    return letters
 
 
 def _arrow(frame: pl.DataFrame) -> pa.Table:

@@ -24,6 +24,7 @@ from faust.types import TP
 
 from catalog.metering.aggregate import CompiledMeters, compile_meters
 from catalog.snapshot import SnapshotSource
+from core.envelope import ENVELOPE_BYTES_MAX
 from core.errors import ConflictError
 from db.clickhouse import connect_clickhouse
 from streams.generation import Generation, check_log, kafka_admin, load_generation
@@ -101,18 +102,28 @@ class StreamWorker:
         self._sink = Sink(settings.endpoints, self.generation)
         self._pool = ThreadPoolExecutor(settings.lane_threads, thread_name_prefix="lane")
         self._lanes: dict[int, tuple[LaneRunner, int]] = {}  # and the offset each expects next
+        self._starts: dict[int, int] = {}  # where each assigned partition was sought to
+        self._stopping = threading.Event()
 
     def starts(self, first_offsets: dict[int, int]) -> dict[int, int]:
         """Where to start each partition; waits for ClickHouse."""
-        return until_done(
-            lambda: start_offsets(self.settings, self.generation, first_offsets), threading.Event()
+        found = until_done(
+            lambda: start_offsets(self.settings, self.generation, first_offsets), self._stopping
         )
+        self._starts.update(found)
+        return found
 
     def drop_lanes(self) -> None:
         """Forget every lane: after a rebalance each partition is read again from its start."""
         for lane, _ in self._lanes.values():
             lane.stop()
         self._lanes.clear()
+        self._starts.clear()
+
+    def stop(self) -> None:
+        """Give everything up that waits for a server."""
+        self._stopping.set()
+        self.drop_lanes()
 
     async def deliver(self, event: Any) -> None:
         """Hand an event's record to its lane; until acknowledged, the broker sends it again."""
@@ -120,8 +131,13 @@ class StreamWorker:
         partition, offset = message.partition, message.offset
         lane, expected = self._lanes.get(partition, (None, offset))
         if lane is None or offset != expected:
-            if lane is not None:
-                _LOG.warning("partition %d: offset %d after %d", partition, offset, expected - 1)
+            if offset != self._starts.get(partition):
+                if (
+                    lane is None
+                ):  # of the assignment before: what counts is sent again from the start
+                    return
+                raise ConflictError(f"partition {partition}: offset {offset} after {expected - 1}")
+            if lane is not None:  # sought once more
                 lane.stop()
             lane = LaneRunner(
                 self.settings, self._sink, self.generation, partition, self._pool,
@@ -175,7 +191,7 @@ def build_app(worker: StreamWorker) -> StreamApp:
         broker_session_timeout=settings.session_timeout_seconds,
         broker_heartbeat_interval=settings.session_timeout_seconds / _HEARTBEATS_PER_SESSION,
         broker_commit_interval=_COMMIT_SECONDS,
-        consumer_max_fetch_size=settings.fetch_bytes_max,
+        consumer_max_fetch_size=ENVELOPE_BYTES_MAX,
         consumer_auto_offset_reset="earliest",
         consumer_group_instance_id=settings.worker_id,
         key_serializer="raw",
@@ -190,7 +206,9 @@ def build_app(worker: StreamWorker) -> StreamApp:
         async for event in stream.noack().events():
             try:
                 await worker.deliver(event)
-            except Exception as error:  # noqa: BLE001 - whatever it is, it ends the process
+            except asyncio.CancelledError:
+                raise
+            except BaseException as error:  # noqa: BLE001 - panics of Polars are no `Exception`
                 worker.fail(error)
 
     app.agent(topic, name="usage_events", concurrency=1)(usage_events)
@@ -206,6 +224,11 @@ def build_app(worker: StreamWorker) -> StreamApp:
 
     app.on_partitions_assigned.connect(assigned, weak=False)
     app.on_partitions_revoked.connect(revoked, weak=False)
+
+    async def stopping(*_: Any, **__: Any) -> None:
+        worker.stop()
+
+    app.on_before_shutdown.connect(stopping, weak=False)
 
     async def refresh_catalog() -> None:
         await asyncio.get_running_loop().run_in_executor(None, worker.catalog.refresh)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -26,9 +25,7 @@ from catalog.metering.json_text import (
     unescape,
 )
 from core.compiled import compiled
-
-DEPTH_MAX: Final = 64
-"""Deepest nesting of `data`; what is deeper is not a valid object here."""
+from core.events import DATA_DEPTH_MAX
 
 Ints = npt.NDArray[np.int64]
 Codes = npt.NDArray[np.uint8]
@@ -126,7 +123,7 @@ def _extract(
     limbs: npt.NDArray[np.uint64],
 ) -> None:
     matched = np.zeros(max(1, code.shape[0]), np.int64)
-    stack = np.zeros(DEPTH_MAX + 1, np.uint8)
+    stack = np.zeros(DATA_DEPTH_MAX + 1, np.uint8)
     for row in range(len(plan_of_row)):
         plan = plan_of_row[row]
         first, last = (plan_slots[plan], plan_slots[plan + 1]) if plan >= 0 else (0, 0)
@@ -308,7 +305,7 @@ def _walk(
                 return False
             state = _VALUE
         elif byte == 123 or (byte == 91 and depth > 0):
-            if depth == DEPTH_MAX:
+            if depth == DATA_DEPTH_MAX:
                 return False
             _take_value(text, at, at, depth, row, first, last, slot_segments, matched, code, limbs)
             depth += 1

@@ -5,10 +5,12 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from catalog.metering.json_paths import Paths, extract
 from core.clock import epoch_micros
 from core.events import content_hash, event_key
 from ingest.contract import Admitted, admit
@@ -167,3 +169,26 @@ def test_decoded_events_equal_those_of_an_independent_parser(
         for event, data in zip(good, columns.data, strict=True)
     ]
     assert set(columns.tenant_id) <= {TENANT}
+
+
+@pytest.mark.parametrize(
+    ("data", "fits"),
+    [
+        (b'{"a":' + b"[" * 63 + b"]" * 63 + b"}", True),
+        (b'{"a":' + b"[" * 64 + b"]" * 64 + b"}", False),
+        (b'{"a":"' + b"[{" * 100 + b'\\"[[["}', True),
+        (b'{"a":[' + b",".join([b"{}"] * 100) + b"]}", True),
+    ],
+    ids=["deepest", "too-deep", "in-a-string", "many-side-by-side"],
+)
+def test_data_may_be_nested_as_deep_as_the_stream_reads_it(data: bytes, *, fits: bool) -> None:
+    offsets = np.array([0, len(data)], np.int64)
+    plans = np.array([-1], np.int64)
+    found = extract(np.frombuffer(data, np.uint8), offsets, plans, Paths.compile([]))
+    assert found.valid.tolist() == [fits]
+    refused = _one(data=json.loads(data))
+    if fits:
+        assert refused is None
+    else:
+        assert refused is not None
+        assert refused.message == "data: nested deeper than 64; flatten it"

@@ -11,12 +11,15 @@ from typing import Any
 import httpx
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka.cimpl import NewTopic
 
 from core.clock import monotonic_seconds
 from core.events import event_key, partition_of
 from streams.generation import kafka_admin
 from tests.scenarios.traffic import make_batches, make_event
 from tests.scenarios.world import Sender, World, post
+
+pytestmark = pytest.mark.slow
 
 
 def forget(world: World, offsets: dict[int, int]) -> None:
@@ -117,4 +120,24 @@ def _dead_letters(world: World, count: int) -> list[dict[str, Any]]:
     return sorted(letters, key=lambda letter: letter["row"] is not None)
 
 
-pytestmark = pytest.mark.slow
+def test_nothing_is_accepted_into_a_topic_that_was_created_again(world: World) -> None:
+    """Its events would belong to no log: no worker would ever count them."""
+    url, rng = world.ingest(), random.Random(1)
+    with httpx.Client() as client:
+        assert post(client, url, world.api_key, [make_event(1, rng)])
+        topic, admin = world.endpoints.usage_events_topic(), kafka_admin(world.endpoints)
+        admin.delete_topics([topic])[topic].result(timeout=10)
+        admin.create_topics([NewTopic(topic, 4, 1)])[topic].result(timeout=10)
+        deadline = monotonic_seconds() + 30
+        while client.get(f"{url}/readyz").status_code == httpx.codes.OK:
+            assert monotonic_seconds() < deadline, "ingest did not notice"
+            time.sleep(0.2)
+        answer = client.post(
+            f"{url}/v1/events",
+            json=make_event(2, rng),
+            headers={
+                "Authorization": f"Bearer {world.api_key}",
+                "Content-Type": "application/cloudevents+json",
+            },
+        )
+    assert answer.status_code == httpx.codes.SERVICE_UNAVAILABLE

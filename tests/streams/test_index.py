@@ -58,3 +58,21 @@ def test_growth_keeps_live_keys_and_drops_expired_ones() -> None:
     again = index.judge(many, content, np.full(20_000, 190, np.int64), np.ones(20_000, np.bool_))
     live = (np.arange(20_000) // 1_000 * 10) >= 190 - HORIZON
     assert (again == np.where(live, DUPLICATE, ACCEPTED)).all()
+
+
+def test_growing_in_the_middle_of_a_batch_forgets_nothing_that_an_earlier_event_needs() -> None:
+    """A copy at the edge of the horizon, then new keys just behind it, all judged together."""
+    many = 10_000
+    index = DedupeIndex(HORIZON)
+    first = np.array([[7, 7]], np.uint64)
+    index.hold(first, np.array([1], np.uint64), np.array([0], np.int64))
+    fresh = np.arange(2 * many, dtype=np.uint64).reshape(-1, 2) + np.uint64(100)
+    times = np.concatenate(([HORIZON], np.full(many, HORIZON + 1))).astype(np.int64)
+    found = index.judge(
+        np.concatenate((first, fresh)),
+        np.ones(many + 1, np.uint64),
+        times,
+        np.ones(many + 1, np.bool_),
+    )
+    assert found[0] == DUPLICATE
+    assert (found[1:] == ACCEPTED).all()

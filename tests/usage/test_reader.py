@@ -3,8 +3,10 @@ from __future__ import annotations
 import random
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
+import polars as pl
 import pytest
 
 from core.endpoints import Endpoints
@@ -78,3 +80,41 @@ def test_a_cut_is_read_back_from_its_text() -> None:
     cut = Cut({"1/2": 5, "1/0": 0})
     assert cut.as_json() == '{"1/0":0,"1/2":5}'
     assert Cut.from_json(cut.as_json()) == cut
+
+
+def test_a_run_that_gets_a_newer_catalog_in_mid_answer_is_not_lost(
+    installation: Endpoints, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the two queries of an answer a second owner brings the runs to catalog 4."""
+    log = random_log(random.Random(seed), 3 * 64)
+    store(installation, log, versions=(1,))
+    reader = UsageReader(installation.clickhouse)
+    cut, period = reader.cut(), Period(START, START + timedelta(hours=6))
+    expected = expected_usage(log, MINE, period, len(log))
+    hours = reader._hours
+    raced: list[bool] = []
+
+    def hours_and_race(parameters: dict[str, Any]) -> pl.DataFrame:
+        found = hours(parameters)
+        if not raced:
+            store(installation, log, versions=(4,))
+            raced.append(True)
+        return found
+
+    monkeypatch.setattr(reader, "_hours", hours_and_race)
+    assert read(reader, period, cut) == expected
+    assert raced
+    reader.close()
+
+
+def test_any_number_of_subjects_can_be_asked_for(installation: Endpoints) -> None:
+    events = (Sent(TENANTS[0], "s", "1", "call", "u", START, '{"n":1}'),)
+    store(installation, [LogRecord(START_MS, events)], versions=(4,))
+    reader = UsageReader(installation.clickhouse)
+    subjects = [f"subject-{number:06d}-{'é' * 100}" for number in range(3_000)]
+    found = read(
+        reader, Period(START, START + timedelta(hours=1)), reader.cut(), [*subjects, "u", "u"]
+    )
+    assert {subject for _, subject in found} == {"u"}
+    assert found[str(METERS[0].id), "u"] == (Decimal(1), 1, 0)
+    reader.close()

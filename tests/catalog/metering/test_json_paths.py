@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from catalog.metering.json_paths import DEPTH_MAX, Paths, extract
+from catalog.metering.json_paths import Paths, extract
 from catalog.metering.json_text import REASONS
+from core.events import DATA_DEPTH_MAX
 
 PATHS = (("a",), ("a", "b"), ("ä\n", "b"), ("z",))
 NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
@@ -143,7 +144,7 @@ def test_a_number_is_exact_or_refused(number: str, reason: str, scaled: int | No
 
 
 def test_nesting_is_read_down_to_the_limit_and_refused_beyond() -> None:
-    inside = DEPTH_MAX - 1
+    inside = DATA_DEPTH_MAX - 1
     deepest = b'{"a":' + b"[" * inside + b"]" * inside + b"}"
     beyond = b'{"a":[' + b"[" * inside + b"]" * inside + b"]}"
     assert read([deepest, beyond])[0] == [True, False]
