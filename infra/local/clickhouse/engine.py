@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,9 @@ class Summary:
     result_rows: int = 0
     result_bytes: int = 0
     elapsed_nanos: int = 0
+
+
+_open: Callable[[str], Any] = chdb.connect  # chdb types only a part of itself
 
 
 def quote(text: str) -> str:
@@ -187,7 +190,7 @@ class Engine:
     def connect(self) -> Connection:
         """A fresh connection: default settings, database `default`. Takes 0.1 ms."""
         try:
-            return Connection(chdb.connect(self._address))
+            return Connection(_open(self._address))
         except RuntimeError as error:
             raise EngineError.of(UNKNOWN_EXCEPTION, str(error)) from None
 
