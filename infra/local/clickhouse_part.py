@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +15,8 @@ from infra.local.part import Command, Part, Report
 
 USER: Final = "default"
 DATABASE: Final = "tollbook"
+_MEMORY_PERCENT: Final = 40
+_CONTAINER_LIMIT: Final = Path("/sys/fs/cgroup/memory.max")
 _REPOSITORY: Final = Path(__file__).parents[2]
 
 
@@ -57,6 +60,7 @@ class ClickHousePart(Part):
         """The owner process, as a module of this repository."""
         argv = [sys.executable, "-m", "infra.local.clickhouse", "--path", str(self.data_dir)]
         argv += ["--port", str(self._port), "--password-file", str(self._password_file)]
+        argv += ["--memory-bytes", str(memory_limit_bytes())]
         return Command(argv, {"PYTHONPATH": str(_REPOSITORY)})
 
     def probe(self) -> str | None:
@@ -65,3 +69,13 @@ class ClickHousePart(Part):
 
     def finish(self) -> None:
         """Nothing: the database is made by its migrations."""
+
+
+def memory_limit_bytes(container_limit: Path = _CONTAINER_LIMIT) -> int:
+    """What the engine may use: a share of the memory of this machine, or of its container."""
+    memory_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    try:
+        memory_bytes = min(memory_bytes, int(container_limit.read_text(encoding="ascii")))
+    except (OSError, ValueError):
+        pass  # no container, or one without a limit ("max")
+    return memory_bytes * _MEMORY_PERCENT // 100

@@ -23,15 +23,21 @@ from core.endpoints import VARIABLES, Endpoints
 from infra.local.stack import LocalStack
 from tests.plugins.installations import Installer, install
 
-_SERVER_FIXTURES: Final = frozenset({"stack", "fresh_stack"})
+_ALL: Final = ("kafka", "clickhouse", "postgres")
+_SERVERS_OF_FIXTURE: Final = {
+    "stack": _ALL,
+    "fresh_stack": _ALL,
+    "owner": ("clickhouse",),
+    "own_directory": ("clickhouse",),
+}
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what needs servers, so that `-m "not kafka"` finds the tests that do not."""
     for item in items:
-        if _SERVER_FIXTURES & set(getattr(item, "fixturenames", ())):
-            for mark in ("kafka", "clickhouse", "postgres"):
+        for fixture in getattr(item, "fixturenames", ()):
+            for mark in _SERVERS_OF_FIXTURE.get(fixture, ()):
                 item.add_marker(mark)
 
 

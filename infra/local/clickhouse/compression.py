@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 import zlib
 from collections.abc import Callable
 from typing import Protocol
 
 import lz4.frame  # type: ignore[import-untyped] # the package ships no types
-from backports import zstd
 
 from infra.local.clickhouse.errors import CANNOT_DECOMPRESS, NOT_IMPLEMENTED, EngineError
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 _GZIP_WINDOW = 31
 _ANY_WINDOW = 47

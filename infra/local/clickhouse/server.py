@@ -6,11 +6,11 @@ import asyncio
 import hmac
 import logging
 import uuid
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from infra.local.clickhouse import compression, external
+from infra.local.clickhouse import compression, external, priority
 from infra.local.clickhouse import statement as statements
 from infra.local.clickhouse.admission import Admission, Limits
 from infra.local.clickhouse.body import Body, Receive
@@ -58,6 +58,7 @@ class Application:
         self._admission = Admission(limits)
         self._workers = ThreadPoolExecutor(limits.running, thread_name_prefix="query")
         self._killers = ThreadPoolExecutor(2, thread_name_prefix="kill")
+        self._query_settings = priority.of_queries(engine)
         self._time_zone = engine.scalar(b"SELECT timezone()")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -126,6 +127,10 @@ class Application:
     def sessions(self) -> Sessions:
         """The sessions that requests run in."""
         return self._sessions
+
+    def default_settings(self, statement: QueryStatement) -> Mapping[str, str]:
+        """Settings for what only reads; what writes or changes tables is not held back."""
+        return self._query_settings if statement.verb in _READING_VERBS else {}
 
     async def kill(self, marker: str) -> None:
         """Stop what runs under `marker`."""
@@ -218,9 +223,12 @@ class _Exchange:
         answer = AnswerChannel(CHANNEL_DEPTH)
         broken_off = self._reply.exception_block
         request, marker, sessions = self._request, self._marker, self._app.sessions
+        defaults = self._app.default_settings(statement)
         worker = asyncio.ensure_future(
             self._app.in_worker(
-                lambda: run_query(sessions, request, statement, marker, answer, broken_off)
+                lambda: run_query(
+                    sessions, request, statement, marker, answer, broken_off, defaults
+                )
             )
         )
         watcher = asyncio.ensure_future(self._watch(answer, statement))

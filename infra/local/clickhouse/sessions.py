@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -44,13 +44,18 @@ class Sessions:
         self._lock = threading.Lock()
 
     @contextmanager
-    def connection(self, request: Request, marker: str) -> Iterator[Connection]:
-        """A connection prepared for `request`, marked for `Engine.kill`. Raises `EngineError`."""
+    def connection(
+        self, request: Request, marker: str, defaults: Mapping[str, str]
+    ) -> Iterator[Connection]:
+        """A connection prepared for `request`, marked for `Engine.kill`. Raises `EngineError`.
+
+        `defaults` are settings that hold where neither the session nor the request names them.
+        """
         self._sweep()
         if request.session is None:
             connection = self._engine.connect()
             try:
-                self._prepare(connection, request, marker)
+                self._prepare(connection, request, marker, defaults)
                 yield connection
             finally:
                 connection.close()
@@ -60,13 +65,14 @@ class Sessions:
             if request.read_only or "readonly" in request.settings:
                 connection = self._engine.connect()
                 try:
+                    connection.set(defaults)
                     self._replay(connection, session)
-                    self._prepare(connection, request, marker)
+                    self._prepare(connection, request, marker, {})
                     yield connection
                 finally:
                     connection.close()
             else:
-                yield from self._in_session(session, request, marker)
+                yield from self._in_session(session, request, marker, defaults)
         finally:
             session.expires_seconds = monotonic_seconds() + request.session.timeout_seconds
             session.busy = False
@@ -86,13 +92,18 @@ class Sessions:
         for session in sessions:
             session.connection.close()
 
-    def _in_session(self, session: _Session, request: Request, marker: str) -> Iterator[Connection]:
+    def _in_session(
+        self, session: _Session, request: Request, marker: str, defaults: Mapping[str, str]
+    ) -> Iterator[Connection]:
         connection = session.connection
         try:
-            self._prepare(connection, request, marker)
+            if defaults:
+                connection.set(defaults)
+                self._replay(connection, session)
+            self._prepare(connection, request, marker, {})
             yield connection
         finally:
-            names = list(self._engine.mark(request.settings, marker))
+            names = [*defaults, *self._engine.mark(request.settings, marker)]
             connection.reset([name for name in names if self._is_known(connection, name)])
             connection.use(DEFAULT_DATABASE)
             self._replay(connection, session)
@@ -104,10 +115,12 @@ class Sessions:
             return False
         return True
 
-    def _prepare(self, connection: Connection, request: Request, marker: str) -> None:
+    def _prepare(
+        self, connection: Connection, request: Request, marker: str, defaults: Mapping[str, str]
+    ) -> None:
         if request.database:
             connection.use(request.database)
-        settings = self._engine.mark(request.settings, marker)
+        settings = dict(defaults) | self._engine.mark(request.settings, marker)
         if request.read_only and settings.get("readonly", "0") == "0":
             settings["readonly"] = "2"
         # Read-only comes last: after it nothing else may be set.

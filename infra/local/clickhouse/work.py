@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable
-from contextlib import closing
-from dataclasses import dataclass, field
+import os
+import threading
+from collections.abc import Callable, Generator, Iterable, Mapping
+from contextlib import closing, suppress
+from dataclasses import dataclass, field, replace
 
 from infra.local.clickhouse import compression, external, formats, native
 from infra.local.clickhouse.channels import AnswerChannel
@@ -17,6 +19,9 @@ from infra.local.clickhouse.statement import InsertStatement, QueryStatement
 SLICE_BYTES = 1 << 20
 HOLD_BYTES = 256 << 10
 """An answer up to this length is sent whole, with its length, its summary and a true status."""
+
+_YIELDING = {"os_thread_priority": "10"}
+"""Queries leave the processor to pings and inserts, unless the client says otherwise."""
 
 _SESSION_VERBS = frozenset({"SET", "USE"})
 
@@ -58,11 +63,14 @@ def run_query(
     marker: str,
     answer: AnswerChannel,
     broken_off: Callable[[EngineError], bytes],
+    defaults: Mapping[str, str],
 ) -> Outcome:
     """Run a query; a long streamed answer goes to `answer`, any other into the outcome.
 
-    `broken_off` makes the block that ends an answer which an error cuts short.
+    `defaults` are settings that the request may overrule; `broken_off` makes the block that ends an
+    answer which an error cuts short.
     """
+    request = replace(request, settings={**_YIELDING, **request.settings})
     output_format = statement.output_format or request.default_format
     streamed = statement.streamable and formats.can_stream(output_format)
     outcome = Outcome()
@@ -71,7 +79,7 @@ def run_query(
         compression.compressor(request.answer_encoding) if request.answer_encoding else None
     )
     try:
-        with sessions.connection(request, marker) as connection:
+        with sessions.connection(request, marker, defaults) as connection:
             external.load(connection, request.tables)
             if streamed:
                 produced = _stream(connection, statement, output_format, outcome)
@@ -94,7 +102,14 @@ def run_query(
         outcome.pieces = sender.held
         return outcome
     finally:
+        _stop_yielding()
         answer.end()
+
+
+def _stop_yielding() -> None:
+    """Give this thread its place back, where it may: the next one may run an insert in it."""
+    with suppress(PermissionError):
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 0)
 
 
 def run_insert(
@@ -105,7 +120,7 @@ def run_insert(
     body: Iterable[bytes],
 ) -> Outcome:
     """Feed the rows of `body` to the engine; commit at its end, give up if it breaks off."""
-    with sessions.connection(request, marker) as connection:
+    with sessions.connection(request, marker, {}) as connection:
         insert = connection.insert(statement.head, statement.input_format)
         try:
             for piece in body:
