@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar, cast
 
 import numba
 
@@ -14,6 +14,10 @@ _R = TypeVar("_R")
 def compiled(function: Callable[_P, _R]) -> Callable[_P, _R]:
     """Compile a function of scalars and NumPy arrays to machine code at its first call.
 
-    The code is cached on disk beside the module, and runs without the interpreter's lock.
+    The code is cached on disk beside the module, and runs without the interpreter's lock. It cannot
+    allocate arrays: Numba's memory manager (`_nrt`) is off, because counting references to every
+    array of every call costs more than the loops themselves.
     """
-    return cast("Callable[_P, _R]", numba.njit(cache=True, nogil=True)(function))
+    options: dict[str, Any] = {"cache": True, "nogil": True, "_nrt": False}
+    compile_ = numba.njit(**options)
+    return cast("Callable[_P, _R]", compile_(function))

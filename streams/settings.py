@@ -20,7 +20,7 @@ class StreamSettings:
     worker_id: str
     data_dir: Path
     flush_interval_seconds: float = 1.0
-    batch_records_max: int = 512
+    batch_records_max: int = 128
     """Most envelopes that one step of a lane processes together."""
     batch_bytes_max: int = 32 * 1024 * 1024
     """The same in bytes on the wire; one envelope may always be processed."""

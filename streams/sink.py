@@ -35,6 +35,9 @@ _UNREACHABLE: Final = frozenset(
     }
 )
 
+_INSERT_SETTINGS: Final = {"optimize_on_insert": 0, "max_threads": 1}
+"""A block holds no row twice, so merging it finds nothing; lanes are parallel already."""
+
 _EVENT_COLUMNS: Final = (
     "tenant_id", "type", "subject", "hour", "generation", "partition", "offset", "row", "key",
     "content_hash", "id", "source", "time", "received_at", "log_time", "data",
@@ -96,7 +99,7 @@ class Sink:
                 "log_time": pl.from_epoch("log_time_ms", "ms").dt.replace_time_zone("UTC")
             }
         block = _arrow(frame.with_columns(**more).select(columns))
-        until_done(lambda: self._client.insert_arrow(table, block), stop)
+        until_done(lambda: self._client.insert_arrow(table, block, settings=_INSERT_SETTINGS), stop)
 
 
 def until_done(action: Callable[[], _T], stop: threading.Event) -> _T:

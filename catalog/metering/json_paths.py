@@ -105,6 +105,9 @@ def extract(
         found.valid,
         found.code,
         found.limbs,
+        np.zeros(max(1, slots), np.int64),
+        np.zeros(DATA_DEPTH_MAX + 1, np.uint8),
+        np.zeros(int(np.diff(offsets).max(initial=0)), np.uint8),
     )
     return found
 
@@ -121,21 +124,24 @@ def _extract(
     valid: npt.NDArray[np.bool_],
     code: Bytes,
     limbs: npt.NDArray[np.uint64],
+    matched: Ints,
+    stack: Bytes,
+    plain: Bytes,
 ) -> None:
-    matched = np.zeros(max(1, code.shape[0]), np.int64)
-    stack = np.zeros(DATA_DEPTH_MAX + 1, np.uint8)
     for row in range(len(plan_of_row)):
         plan = plan_of_row[row]
         first, last = (plan_slots[plan], plan_slots[plan + 1]) if plan >= 0 else (0, 0)
-        matched[:] = 0
+        for slot in range(len(matched)):
+            matched[slot] = 0
         valid[row] = _walk(
             text, offsets[row], offsets[row + 1], row, first, last, slot_segments, ends, names,
-            matched, stack, code, limbs,
+            matched, stack, code, limbs, plain,
         )  # fmt: skip
         if not valid[row]:
             for slot in range(last - first):
                 code[slot, row] = MISSING
-                limbs[slot, row, :] = 0
+                limbs[slot, row, 0] = 0
+                limbs[slot, row, 1] = 0
 
 
 @compiled
@@ -224,6 +230,7 @@ def _leave(depth: int, slots: int, matched: Ints) -> int:
 def _key(
     text: Bytes, at: int, end: int, depth: int, row: int, first: int, last: int,
     slot_segments: Ints, ends: Ints, names: Bytes, matched: Ints, code: Codes, limbs: Limbs,
+    plain: Bytes,
 ) -> int:  # fmt: skip
     """Read the key at `at` and its colon; returns the index after them, or -1."""
     if text[at] != 34:
@@ -232,9 +239,9 @@ def _key(
     if close < 0:
         return INVALID
     if escaped:
-        plain = unescape(text, at + 1, close)
+        size = unescape(text, at + 1, close, plain)
         _match_key(
-            plain, 0, len(plain), depth, row, first, last, slot_segments, ends, names, matched,
+            plain, 0, size, depth, row, first, last, slot_segments, ends, names, matched,
             code, limbs,
         )  # fmt: skip
     else:
@@ -251,7 +258,7 @@ def _key(
 @compiled
 def _scalar(
     text: Bytes, at: int, end: int, depth: int, row: int, first: int, last: int,
-    slot_segments: Ints, matched: Ints, code: Codes, limbs: Limbs,
+    slot_segments: Ints, matched: Ints, code: Codes, limbs: Limbs, plain: Bytes,
 ) -> int:  # fmt: skip
     """Read the string, number or word at `at`; returns the index after it, or -1."""
     start, stop = at, at
@@ -261,9 +268,9 @@ def _scalar(
             return INVALID
         start, stop, after = at + 1, close, close + 1
         if escaped:
-            plain = unescape(text, start, stop)
+            size = unescape(text, start, stop, plain)
             _take_value(
-                plain, 0, len(plain), depth, row, first, last, slot_segments, matched, code, limbs
+                plain, 0, size, depth, row, first, last, slot_segments, matched, code, limbs
             )
             return after
     elif text[at] == 45 or 48 <= text[at] <= 57:
@@ -278,7 +285,7 @@ def _scalar(
 @compiled
 def _walk(
     text: Bytes, at: int, end: int, row: int, first: int, last: int, slot_segments: Ints,
-    ends: Ints, names: Bytes, matched: Ints, stack: Bytes, code: Codes, limbs: Limbs,
+    ends: Ints, names: Bytes, matched: Ints, stack: Bytes, code: Codes, limbs: Limbs, plain: Bytes,
 ) -> bool:  # fmt: skip
     """Walk one text; returns whether it is one JSON object."""
     depth, state = 0, _VALUE
@@ -299,7 +306,7 @@ def _walk(
         elif state == _KEY or state == _KEY_OR_END:
             at = _key(
                 text, at, end, depth, row, first, last, slot_segments, ends, names, matched, code,
-                limbs,
+                limbs, plain,
             )  # fmt: skip
             if at < 0:
                 return False
@@ -315,7 +322,7 @@ def _walk(
             if depth == 0:
                 return False
             at = _scalar(
-                text, at, end, depth, row, first, last, slot_segments, matched, code, limbs
+                text, at, end, depth, row, first, last, slot_segments, matched, code, limbs, plain
             )
             if at < 0:
                 return False

@@ -106,9 +106,12 @@ def append_utf8(out: Bytes, size: int, point: int) -> int:
 
 
 @compiled
-def unescape(text: Bytes, at: int, end: int) -> Bytes:
-    """UTF-8 bytes of a valid string's content `[at, end)` with its escapes resolved."""
-    out, size = np.empty(end - at, np.uint8), 0
+def unescape(text: Bytes, at: int, end: int, out: Bytes) -> int:
+    """Write a valid string's content `[at, end)`, its escapes resolved, to `out`; its size.
+
+    `out` has room for `end - at` bytes.
+    """
+    size = 0
     while at < end:
         byte = text[at]
         if byte != 92:
@@ -145,7 +148,7 @@ def unescape(text: Bytes, at: int, end: int) -> Bytes:
                 plain = 9
             out[size] = plain
             size += 1
-    return out[:size]
+    return size
 
 
 @compiled
