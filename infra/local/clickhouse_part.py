@@ -6,6 +6,7 @@ import importlib.util
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -74,8 +75,6 @@ class ClickHousePart(Part):
 def memory_limit_bytes(container_limit: Path = _CONTAINER_LIMIT) -> int:
     """What the engine may use: a share of the memory of this machine, or of its container."""
     memory_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    try:
+    with suppress(OSError, ValueError):  # no container, or one without a limit ("max")
         memory_bytes = min(memory_bytes, int(container_limit.read_text(encoding="ascii")))
-    except (OSError, ValueError):
-        pass  # no container, or one without a limit ("max")
     return memory_bytes * _MEMORY_PERCENT // 100

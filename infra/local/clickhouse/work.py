@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import threading
 from collections.abc import Callable, Generator, Iterable, Mapping
-from contextlib import closing, suppress
-from dataclasses import dataclass, field, replace
+from contextlib import closing
+from dataclasses import dataclass, field
 
 from infra.local.clickhouse import compression, external, formats, native
 from infra.local.clickhouse.channels import AnswerChannel
@@ -19,9 +17,6 @@ from infra.local.clickhouse.statement import InsertStatement, QueryStatement
 SLICE_BYTES = 1 << 20
 HOLD_BYTES = 256 << 10
 """An answer up to this length is sent whole, with its length, its summary and a true status."""
-
-_YIELDING = {"os_thread_priority": "10"}
-"""Queries leave the processor to pings and inserts, unless the client says otherwise."""
 
 _SESSION_VERBS = frozenset({"SET", "USE"})
 
@@ -70,7 +65,6 @@ def run_query(
     `defaults` are settings that the request may overrule; `broken_off` makes the block that ends an
     answer which an error cuts short.
     """
-    request = replace(request, settings={**_YIELDING, **request.settings})
     output_format = statement.output_format or request.default_format
     streamed = statement.streamable and formats.can_stream(output_format)
     outcome = Outcome()
@@ -102,14 +96,7 @@ def run_query(
         outcome.pieces = sender.held
         return outcome
     finally:
-        _stop_yielding()
         answer.end()
-
-
-def _stop_yielding() -> None:
-    """Give this thread its place back, where it may: the next one may run an insert in it."""
-    with suppress(PermissionError):
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 0)
 
 
 def run_insert(

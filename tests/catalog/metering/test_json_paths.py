@@ -109,7 +109,7 @@ def utf8(text: bytes) -> bool:
     return True
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.lists(st.one_of(objects, damaged.filter(utf8)), min_size=1, max_size=20))
 def test_values_at_paths_equal_those_of_another_reader(texts: list[bytes]) -> None:
     valid, rows = read(texts)
