@@ -1,83 +1,48 @@
-"""Meters: which events count, and what about them. Final once created; archiving is a label."""
+"""Meters in Postgres: created, listed, relabelled, archived. What they are: meter_definition.py."""
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
-from typing import Final, Literal
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
 
 from psycopg import errors
+from psycopg.types.json import Jsonb
 
 import sql
-from core.clock import Clock
+from catalog.meter_definition import (
+    Aggregation,
+    MeterDefinition,
+    Per,
+    check_label,
+    check_slug,
+    counted_period,
+)
+from catalog.metering.conversion import Conversion
+from catalog.metering.filters import Filter
+from core.clock import Clock, epoch_micros
 from core.errors import ConflictError, NotFoundError, ValidationError
-from core.events import TEXT_BYTES_MAX
+from core.events import TIME_MAX_MICROS
 from core.ids import MeterId, TenantId, new_uuid
 from db.postgres import Connection
 
-Aggregation = Literal["count", "sum"]
+__all__ = [
+    "Aggregation",
+    "MeterDefinition",
+    "Per",
+    "archive_meter",
+    "check_slug",
+    "counted_period",
+    "create_meter",
+    "create_meter_of_document",
+    "list_meters",
+    "meter_of_row",
+    "update_meter",
+]
 
-PATH_STEPS_MAX: Final = 8
-STEP_BYTES_MAX: Final = 128
-_SLUG: Final = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?")
-
-
-@dataclass(frozen=True, slots=True)
-class MeterDefinition:
-    """One meter.
-
-    `value_path` leads into an event's `data` object, one key per step; a `sum` needs it, a `count`
-    has none. `catalog_version` numbers the meters of all tenants 1..n in the order of creation.
-    """
-
-    id: MeterId
-    tenant_id: TenantId
-    slug: str
-    name: str
-    event_type: str
-    aggregation: Aggregation
-    value_path: tuple[str, ...] | None
-    catalog_version: int
-    archived: bool = False
-
-    def __post_init__(self) -> None:
-        check_slug(self.slug)
-        if not 1 <= len(self.event_type.encode()) <= TEXT_BYTES_MAX["type"]:
-            raise ValidationError(
-                f"event_type: give 1 to {TEXT_BYTES_MAX['type']} bytes", field="event_type"
-            )
-        if (self.aggregation == "sum") != (self.value_path is not None):
-            raise ValidationError(
-                f"value: a sum needs the path of the value it adds, a count must not have one;"
-                f" {self.slug} is a {self.aggregation}",
-                field="value",
-            )
-
-
-def check_slug(slug: str, field: str = "slug") -> str:
-    """`slug` itself. Raises `ValidationError` unless it is a short name in plain characters."""
-    if not _SLUG.fullmatch(slug):
-        raise ValidationError(
-            f"{field}: {slug!r} is not 1 to 64 of a-z, 0-9, _ and -, beginning and ending with a"
-            " letter or digit",
-            field=field,
-        )
-    return slug
-
-
-def parse_value_path(text: str) -> tuple[str, ...]:
-    """`usage.tokens` → `("usage", "tokens")`. Raises `ValidationError` naming what is wrong."""
-    steps = tuple(text.split("."))
-    if len(steps) > PATH_STEPS_MAX:
-        raise ValidationError(f"value: {text!r} has over {PATH_STEPS_MAX} steps", field="value")
-    for step in steps:
-        if not 1 <= len(step.encode()) <= STEP_BYTES_MAX:
-            raise ValidationError(
-                f"value: each step of {text!r} must have 1 to {STEP_BYTES_MAX} bytes;"
-                ' write a path into data such as "usage.tokens"',
-                field="value",
-            )
-    return steps
+_NO_ID = MeterId(UUID(int=0))
 
 
 def create_meter(
@@ -87,32 +52,87 @@ def create_meter(
     *,
     slug: str,
     name: str,
-    event_type: str,
+    event_type: str | None = None,
+    event_types: Sequence[str] = (),
     aggregation: Aggregation,
-    value_path: tuple[str, ...] | None,
+    value: str | None = None,
+    filter: Filter | None = None,  # noqa: A002 - the word of the set-up file
+    dimensions: Mapping[str, str] | Sequence[tuple[str, str]] = (),
+    unit: str = "",
+    conversion: Conversion | None = None,
+    per: Per | None = None,
+    percentile: Decimal | None = None,
 ) -> MeterDefinition:
     """Create a meter with the next catalog version; meters of other tenants wait until commit.
 
     Raises `ValidationError` for a definition that is none, `ConflictError` for a slug in use.
     """
-    version = conn.execute(sql.load("postgres/queries/next_catalog_version")).fetchone()
-    assert version is not None
-    meter = MeterDefinition(
-        id=MeterId(new_uuid(clock)),
+    pairs = dimensions.items() if isinstance(dimensions, Mapping) else dimensions
+    draft = MeterDefinition(
+        id=_NO_ID,
         tenant_id=tenant_id,
         slug=slug,
         name=name,
-        event_type=event_type,
+        event_types=(*((event_type,) if event_type is not None else ()), *event_types),
         aggregation=aggregation,
-        value_path=value_path,
-        catalog_version=version["version"],
+        value=value,
+        catalog_version=0,
+        filter=filter,
+        dimensions=tuple(pairs),
+        unit=unit,
+        conversion=conversion,
+        per=per,
+        percentile=percentile,
     )
-    row = {field: getattr(meter, field) for field in MeterDefinition.__slots__}
-    row |= {"value_path": list(value_path) if value_path else None, "now": clock.now()}
+    return _insert(conn, clock, draft)
+
+
+def create_meter_of_document(
+    conn: Connection,
+    clock: Clock,
+    tenant_id: TenantId,
+    document: Mapping[str, Any],
+    *,
+    slug: str,
+    name: str,
+) -> MeterDefinition:
+    """Create a meter as set-up files and the API write it; see `create_meter`."""
+    draft = MeterDefinition.from_document(
+        document, meter_id=_NO_ID, tenant_id=tenant_id, slug=slug, name=name, catalog_version=0
+    )
+    return _insert(conn, clock, draft)
+
+
+def _insert(conn: Connection, clock: Clock, draft: MeterDefinition) -> MeterDefinition:
+    version = conn.execute(sql.load("postgres/queries/next_catalog_version")).fetchone()
+    assert version is not None
+    # Made of what is stored: a definition that could not be read back would stop every reader.
+    meter = MeterDefinition.from_document(
+        draft.as_document(),
+        meter_id=MeterId(new_uuid(clock)),
+        tenant_id=draft.tenant_id,
+        slug=draft.slug,
+        name=draft.name,
+        catalog_version=version["version"],
+        unit=draft.unit,
+    )
+    row = {
+        "id": meter.id,
+        "tenant_id": meter.tenant_id,
+        "slug": meter.slug,
+        "name": meter.name,
+        "event_types": list(meter.event_types),
+        "definition": Jsonb(meter.as_document()),
+        "unit": meter.unit,
+        "catalog_version": meter.catalog_version,
+        "now": clock.now(),
+    }
     try:
         conn.execute(sql.load("postgres/queries/insert_meter"), row)
     except errors.UniqueViolation as error:
-        raise ConflictError(f"slug: the meter {slug!r} exists already", field="slug") from error
+        raise ConflictError(
+            f"slug: the meter {meter.slug!r} exists already", field="slug"
+        ) from error
     return meter
 
 
@@ -122,18 +142,70 @@ def list_meters(conn: Connection, tenant_id: TenantId) -> list[MeterDefinition]:
     return [meter_of_row(row) for row in rows]
 
 
-def archive_meter(conn: Connection, clock: Clock, tenant_id: TenantId, meter_id: MeterId) -> None:
-    """Label a meter as archived, for ever; it keeps counting. Raises `NotFoundError`."""
+def update_meter(
+    conn: Connection,
+    tenant_id: TenantId,
+    meter_id: MeterId,
+    *,
+    name: str | None = None,
+    unit: str | None = None,
+    metadata: Mapping[str, Any] | None = None,
+) -> None:
+    """Change labels; None leaves one as it is. Raises `NotFoundError`, `ValidationError`."""
+    for label, text in (("name", name), ("unit", unit)):
+        check_label(label, text or "")
     found = conn.execute(
-        sql.load("postgres/queries/archive_meter"),
-        {"tenant_id": tenant_id, "id": meter_id, "now": clock.now()},
+        sql.load("postgres/queries/update_meter"),
+        {
+            "tenant_id": tenant_id,
+            "id": meter_id,
+            "name": name,
+            "unit": unit,
+            "metadata": None if metadata is None else Jsonb(dict(metadata)),
+        },
     ).fetchone()
     if found is None:
         raise NotFoundError(f"meter: this tenant has none with the id {meter_id}")
 
 
-def meter_of_row(row: dict[str, object]) -> MeterDefinition:
+def archive_meter(
+    conn: Connection,
+    clock: Clock,
+    tenant_id: TenantId,
+    meter_id: MeterId,
+    at: datetime | None = None,
+) -> None:
+    """Stop a meter at an instant of event time, now unless given; the first instant stays for ever.
+
+    Raises `ValidationError` for an instant in the past, whose usage may have been invoiced, or
+    after all events, and `NotFoundError`.
+    """
+    now = clock.now()
+    if at is not None and at < now:
+        raise ValidationError(
+            "archived_at: lies in the past; give a later instant, or none", field="archived_at"
+        )
+    if at is not None and epoch_micros(at) >= TIME_MAX_MICROS:
+        raise ValidationError(
+            "archived_at: lies after all events, which end with 2099", field="archived_at"
+        )
+    found = conn.execute(
+        sql.load("postgres/queries/archive_meter"),
+        {"tenant_id": tenant_id, "id": meter_id, "at": at or now},
+    ).fetchone()
+    if found is None:
+        raise NotFoundError(f"meter: this tenant has none with the id {meter_id}")
+
+
+def meter_of_row(row: Mapping[str, Any]) -> MeterDefinition:
     """A meter from a row of `select_meters` or `select_snapshot_meters`."""
-    path = row["value_path"]
-    fields = row | {"value_path": tuple(path) if isinstance(path, list) else None}
-    return MeterDefinition(**fields)  # type: ignore[arg-type]  # the query names exactly the fields
+    return MeterDefinition.from_document(
+        row["definition"],
+        meter_id=MeterId(row["id"]),
+        tenant_id=TenantId(row["tenant_id"]),
+        slug=row["slug"],
+        name=row["name"],
+        catalog_version=row["catalog_version"],
+        unit=row["unit"],
+        archived_at=row["archived_at"],
+    )

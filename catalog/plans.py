@@ -13,6 +13,7 @@ from psycopg.types.json import Jsonb
 import sql
 from catalog.meters import check_slug
 from catalog.prices import PriceTerms, content_hash
+from core.calendar.intervals import MONTHLY, Interval
 from core.clock import Clock
 from core.errors import NotFoundError, ValidationError
 from core.ids import MeterId, PlanId, PriceId, TenantId, new_uuid
@@ -29,15 +30,16 @@ _FLAT: Final = "flat"
 class RateCard:
     """One line of a plan: a price, and the meter it is for (none for a flat fee).
 
-    `key` names the line for ever, across versions; `name` is what the invoice says. Billed monthly
-    in arrears.
+    `key` names the line for ever, across versions; `name` is what the invoice says. Billed in
+    arrears, for each period of the subscriptions whose billing cycle is its `cadence`; of all where
+    it has none.
     """
 
     key: str
     name: str
     price: PriceTerms
     meter_id: MeterId | None = None
-    cadence: str = "monthly"
+    cadence: Interval | None = None
     timing: str = "in_arrears"
 
     def __post_init__(self) -> None:
@@ -139,10 +141,21 @@ def _check_lines(currency: Currency, rate_cards: Sequence[RateCard]) -> None:
 
 
 def _advertised(currency: Currency, rate_cards: Sequence[RateCard]) -> dict[str, Any]:
-    """What the plan costs a month before any use: the sum of its flat fees."""
-    flat = [card.price.parameters["amount"] for card in rate_cards if card.price.model == _FLAT]
-    amount = sum(map(Decimal, flat), Decimal(0))
-    return {"monthly": {"amount": f"{amount:f}", "currency": currency.code}}
+    """What a period costs before any use, by billing cycle: the sum of its flat fees."""
+    cadences = {card.cadence for card in rate_cards}
+    cycles = {cadence for cadence in cadences if cadence is not None} or {MONTHLY}
+    prices = {}
+    for cycle in sorted(cycles, key=str):
+        amount = sum(
+            (
+                Decimal(card.price.parameters["amount"])
+                for card in rate_cards
+                if card.price.model == _FLAT and card.cadence in {None, cycle}
+            ),
+            Decimal(0),
+        )
+        prices[str(cycle)] = {"amount": f"{amount:f}", "currency": currency.code}
+    return prices
 
 
 def _lines_hash(currency: Currency, rate_cards: Sequence[RateCard]) -> str:
@@ -152,7 +165,7 @@ def _lines_hash(currency: Currency, rate_cards: Sequence[RateCard]) -> str:
             "name": card.name,
             "meter_id": None if card.meter_id is None else str(card.meter_id),
             "price": card.price.content_hash,
-            "cadence": card.cadence,
+            "cadence": card.cadence and str(card.cadence),
             "timing": card.timing,
         }
         for card in rate_cards
@@ -229,7 +242,7 @@ def _insert_rate_cards(
                 "name": card.name,
                 "meter_id": card.meter_id,
                 "price_id": _ensure_price(conn, clock, tenant_id, card.price, known.get(card.key)),
-                "cadence": card.cadence,
+                "cadence": card.cadence and str(card.cadence),
                 "timing": card.timing,
                 "now": clock.now(),
             },

@@ -10,12 +10,18 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, Final
 
 from core.errors import ValidationError
 from core.money import Currency
 from rating.prices import model_named
 from rating.rounding import DEFAULT_ROUNDING_MODE, RoundingMode, parse_rounding_mode
+
+SOLD: Final = ("flat", "per_unit")
+"""The price models that an invoice can show; the others are rated, and not yet sold."""
+
+_NAMES: Final = frozenset({"dimension", "dimensions", "group_by", "groups", "values"})
+"""Parameters that hold names and values of dimensions, where "1.0" is not "1"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +36,7 @@ class PriceTerms:
     @property
     def content_hash(self) -> str:
         """Hex SHA-256 of the canonical JSON: equal terms have equal hashes, however written."""
-        return content_hash(
-            {
-                "model": self.model,
-                "currency": self.currency.code,
-                "parameters": dict(self.parameters),
-                "rounding": self.rounding,
-            }
-        )
+        return terms_hash(self.model, self.currency, self.parameters, self.rounding, {})
 
     @property
     def metered(self) -> bool:
@@ -57,8 +56,31 @@ def price_terms(
     0.000003 a unit.
     """
     texts = {field: _decimal_text(field, value) for field, value in parameters.items()}
-    model_named(model).parameter_row(texts)
+    model_named(model).terms(texts)
+    if model not in SOLD:
+        raise ValidationError(
+            f"model: invoices cannot show {model!r} yet; use one of {', '.join(SOLD)}",
+            field="model",
+        )
     return PriceTerms(model, Currency(currency), texts, parse_rounding_mode(rounding))
+
+
+def terms_hash(
+    model: str,
+    currency: Currency,
+    parameters: Mapping[str, Any],
+    rounding: RoundingMode,
+    adjustments: Mapping[str, Any],
+) -> str:
+    """The content hash of a price: of all that it says, with decimals in their shortest form."""
+    content = {
+        "model": model,
+        "currency": currency.code,
+        "parameters": _shortest("", parameters),
+        "rounding": rounding,
+    }
+    around = {"adjustments": _shortest("", adjustments)} if adjustments else {}
+    return content_hash(content | around)
 
 
 def content_hash(content: Mapping[str, Any]) -> str:
@@ -67,10 +89,26 @@ def content_hash(content: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def _shortest(field: str, value: Any) -> Any:
+    """Decimals in tables and lists of tables; texts that are names stay as they are."""
+    if isinstance(value, Mapping):
+        named = field in _NAMES
+        return {name: each if named else _shortest(name, each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [
+            _shortest(field, each) if isinstance(each, Mapping) else each  # a list of names
+            for each in value
+        ]
+    number = isinstance(value, str) or type(value) is int
+    return _decimal_text(field, value) if number and field not in _NAMES else value
+
+
 def _decimal_text(field: str, value: str | int) -> str:
     """`"3.00"` → `"3"`; what is no decimal stays as it is, for the price model to refuse."""
     if isinstance(value, bool | float):
         raise ValidationError(f'{field}: write the amount in quotes, "{value}"', field=field)
+    if not isinstance(value, str | int):
+        return str(value)
     try:
         number = Decimal(value)
     except InvalidOperation:

@@ -15,6 +15,7 @@ from catalog.snapshot_file import read_snapshot, write_snapshot
 from core.errors import ConflictError, DependencyDownError, TollbookError, ValidationError
 from core.ids import TenantId
 from db.postgres import Connection, Database
+from identity.rate_limits import limits_of_row
 
 __all__ = ["ApiKeyPrincipal", "CatalogSnapshot", "SnapshotSource", "read_catalog"]
 
@@ -99,7 +100,12 @@ def read_catalog(conn: Connection) -> CatalogSnapshot:
         meters=tuple(meter_of_row(row) for row in meters),
         api_keys={
             row["key_hash"]: ApiKeyPrincipal(
-                TenantId(row["tenant_id"]), row["key_id"], frozenset(row["scopes"])
+                TenantId(row["tenant_id"]),
+                row["key_id"],
+                frozenset(row["scopes"]),
+                row["expires_at"],
+                limits_of_row(row),
+                limits_of_row(row, "tenant_"),
             )
             for row in keys
         },

@@ -6,16 +6,18 @@ import hashlib
 import json
 import os
 import tempfile
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
-from catalog.meters import MeterDefinition
+from catalog.meters import meter_of_row
 from catalog.snapshot_content import ApiKeyPrincipal, CatalogSnapshot
 from core.errors import InternalError, TollbookError, ValidationError
-from core.ids import MeterId, TenantId
+from core.ids import TenantId
+from identity.rate_limits import columns_of, limits_of_row
 
-FORMAT: Final = 1
+FORMAT: Final = 3
 """Version of the file's layout; a file of another one is refused."""
 
 
@@ -84,11 +86,10 @@ def _body(snapshot: CatalogSnapshot) -> dict[str, Any]:
             "tenant_id": str(meter.tenant_id),
             "slug": meter.slug,
             "name": meter.name,
-            "event_type": meter.event_type,
-            "aggregation": meter.aggregation,
-            "value_path": None if meter.value_path is None else list(meter.value_path),
+            "definition": meter.as_document(),
+            "unit": meter.unit,
             "catalog_version": meter.catalog_version,
-            "archived": meter.archived,
+            "archived_at": None if meter.archived_at is None else meter.archived_at.isoformat(),
         }
         for meter in snapshot.meters
     ]
@@ -97,6 +98,11 @@ def _body(snapshot: CatalogSnapshot) -> dict[str, Any]:
             "tenant_id": str(principal.tenant_id),
             "key_id": str(principal.key_id),
             "scopes": sorted(principal.scopes),
+            "expires_at": None
+            if principal.expires_at is None
+            else principal.expires_at.isoformat(),
+            "limits": columns_of(principal.limits),
+            "tenant_limits": columns_of(principal.tenant_limits),
         }
         for key_hash, principal in snapshot.api_keys.items()
     }
@@ -107,21 +113,26 @@ def _snapshot(body: dict[str, Any]) -> CatalogSnapshot:
     return CatalogSnapshot(
         version=body["version"],
         meters=tuple(
-            MeterDefinition(
-                **meter
+            meter_of_row(
+                meter
                 | {
-                    "id": MeterId(UUID(meter["id"])),
-                    "tenant_id": TenantId(UUID(meter["tenant_id"])),
-                    "value_path": None
-                    if meter["value_path"] is None
-                    else tuple(meter["value_path"]),
+                    "id": UUID(meter["id"]),
+                    "tenant_id": UUID(meter["tenant_id"]),
+                    "archived_at": None
+                    if meter["archived_at"] is None
+                    else datetime.fromisoformat(meter["archived_at"]),
                 }
             )
             for meter in body["meters"]
         ),
         api_keys={
             key_hash: ApiKeyPrincipal(
-                TenantId(UUID(key["tenant_id"])), UUID(key["key_id"]), frozenset(key["scopes"])
+                TenantId(UUID(key["tenant_id"])),
+                UUID(key["key_id"]),
+                frozenset(key["scopes"]),
+                None if key["expires_at"] is None else datetime.fromisoformat(key["expires_at"]),
+                limits_of_row(key["limits"]),
+                limits_of_row(key["tenant_limits"]),
             )
             for key_hash, key in body["api_keys"].items()
         },

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import Final, Protocol
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Clock(Protocol):
@@ -14,6 +16,10 @@ class Clock(Protocol):
         """The current instant, aware, in UTC."""
         ...
 
+    def now_micros(self) -> int:
+        """The same in microseconds since 1970-01-01T00:00Z."""
+        ...
+
 
 class SystemClock:
     """The machine's wall clock."""
@@ -21,6 +27,10 @@ class SystemClock:
     def now(self) -> datetime:
         """The current instant, aware, in UTC."""
         return datetime.now(tz=UTC)
+
+    def now_micros(self) -> int:
+        """The same in microseconds since 1970-01-01T00:00Z."""
+        return time.time_ns() // 1000
 
 
 class ManualClock:
@@ -35,6 +45,10 @@ class ManualClock:
         """The instant last set."""
         return self._now
 
+    def now_micros(self) -> int:
+        """The same in microseconds since 1970-01-01T00:00Z."""
+        return epoch_micros(self._now)
+
     def advance(self, by: timedelta) -> None:
         """Move forward by `by`; a clock never goes back."""
         if by < timedelta(0):
@@ -44,10 +58,15 @@ class ManualClock:
 
 def epoch_micros(at: datetime) -> int:
     """Microseconds since 1970-01-01T00:00Z, exact (no float)."""
-    delta = at - datetime(1970, 1, 1, tzinfo=UTC)
+    delta = at - _EPOCH
     return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
 
 
 def monotonic_seconds() -> float:
     """Seconds on a clock that never jumps: for timeouts and durations only."""
     return time.monotonic()
+
+
+def monotonic_nanos() -> int:
+    """Nanoseconds on such a clock; all processes of a machine read the same one."""
+    return time.monotonic_ns()

@@ -18,6 +18,15 @@ def compiled(function: Callable[_P, _R]) -> Callable[_P, _R]:
     allocate arrays: Numba's memory manager (`_nrt`) is off, because counting references to every
     array of every call costs more than the loops themselves.
     """
-    options: dict[str, Any] = {"cache": True, "nogil": True, "_nrt": False}
+    return _compile(function, {})
+
+
+def inlined(function: Callable[_P, _R]) -> Callable[_P, _R]:
+    """As `compiled`, and put into every compiled function that calls it."""
+    return _compile(function, {"forceinline": True})
+
+
+def _compile(function: Callable[_P, _R], more: dict[str, Any]) -> Callable[_P, _R]:
+    options: dict[str, Any] = {"cache": True, "nogil": True, "_nrt": False, **more}
     compile_ = numba.njit(**options)
     return cast("Callable[_P, _R]", compile_(function))

@@ -53,6 +53,16 @@ class Endpoints:
         """Full name of the log's topic of a generation."""
         return self.topic_prefix + topics.usage_events_topic(generation)
 
+    def generation_of(self, topic: str) -> int | None:
+        """Which generation of this installation's log a full topic name says, or None."""
+        if not topic.startswith(self.topic_prefix):
+            return None
+        return topics.generation_of(topic.removeprefix(self.topic_prefix))
+
+    def inbox_topic(self) -> str:
+        """Full name of the topic of foreign producers."""
+        return self.topic_prefix + topics.INBOX
+
     def dead_letters_topic(self) -> str:
         """Full name of the topic of rejected positions."""
         return self.topic_prefix + topics.DEAD_LETTERS
@@ -60,3 +70,11 @@ class Endpoints:
     def stream_group(self) -> str:
         """Full name of the consumer group of the stream workers."""
         return self.topic_prefix + topics.STREAM_GROUP
+
+    def bridge_group(self) -> str:
+        """Full name of the consumer group of the bridges."""
+        return self.topic_prefix + topics.BRIDGE_GROUP
+
+    def carrier_group(self) -> str:
+        """Full name of the consumer group of the carriers."""
+        return self.topic_prefix + topics.CARRIER_GROUP

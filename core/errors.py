@@ -72,13 +72,14 @@ class BusinessLogicError(TollbookError):
 
 
 class RateLimitError(TollbookError):
-    """Too fast."""
+    """Too fast. `headers` belong to the answer, too: they say what the limits are."""
 
     code = "rate_limited"
 
     def __init__(self, message: str, retry_after_seconds: int, **details: object) -> None:
         super().__init__(message, **details)
         self.retry_after_seconds = retry_after_seconds
+        self.headers: dict[str, str] = {}
 
 
 class DependencyDownError(TollbookError):

@@ -22,6 +22,16 @@ TEXT_BYTES_MAX: Final = {"id": 256, "source": 256, "type": 256, "subject": 256}
 EVENT_BYTES_MAX: Final = 256 * 1024
 """Longest event on the wire, in bytes."""
 
+VOID_TYPE: Final = "tollbook.void"
+"""Type of an event that takes an earlier one back; its `data` names that one: `source` and `id`.
+
+It has the key of its target, so both meet in one partition; it is stored as a copy of it with sign
+-1.
+"""
+
+VOID_SUBJECT: Final = "void"
+"""Subject of a void that was sent without one."""
+
 HORIZON: Final = timedelta(days=35)
 """How long, in log time, an accepted event holds its key: later copies are not recognised."""
 

@@ -6,7 +6,7 @@ import secrets
 from typing import Final, NewType
 from uuid import UUID
 
-from core.clock import Clock, epoch_micros
+from core.clock import Clock
 from core.errors import ValidationError
 
 TenantId = NewType("TenantId", UUID)
@@ -32,7 +32,7 @@ def uuid7_of(unix_ms: int, random_bits: int) -> UUID:
 
 def new_uuid(clock: Clock) -> UUID:
     """A fresh UUIDv7 at the clock's time: sorts by creation, cannot be guessed."""
-    return uuid7_of(epoch_micros(clock.now()) // 1000, secrets.randbits(_RANDOM_BITS))
+    return uuid7_of(clock.now_micros() // 1000, secrets.randbits(_RANDOM_BITS))
 
 
 def format_id(prefix: str, value: UUID) -> str:

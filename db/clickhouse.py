@@ -14,8 +14,18 @@ from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalErr
 import sql
 from core.errors import DependencyDownError, ValidationError
 
-_SETTINGS: Final = {"insert_deduplicate": 0, "async_insert": 0}
-"""An identical retry after a lost part must be written again, and acknowledged means written."""
+_SETTINGS: Final = {
+    "insert_deduplicate": 0,
+    "async_insert": 0,
+    "distributed_foreground_insert": 1,
+    "insert_quorum": "auto",
+    "distributed_product_mode": "local",
+    "load_balancing": "in_order",
+}
+"""An identical retry after a lost part must be written again, and acknowledged means written: in a
+cluster on the right shard and on most of its replicas, and what a query joins lies on one shard.
+What was written is read from the replica that took it, while that one is up: a void must find its
+target, a roll-up the rows that it merges. A single server has no need of the last four."""
 
 _CONNECT_SECONDS: Final = 5
 _ANSWER_SECONDS: Final = 300

@@ -24,6 +24,7 @@ from core.clock import monotonic_seconds
 from core.endpoints import Endpoints
 from core.errors import ConflictError, DependencyDownError, InternalError
 from db.clickhouse import connect_clickhouse, ensure_clickhouse_database, parse_clickhouse_url
+from db.cluster import Cluster, cluster_of, sharded_tables
 from db.migrations import AppliedMigration, Migration, discover, pending
 from db.postgres import connect, postgres_address, translated
 
@@ -38,11 +39,11 @@ _TABLE_EXISTS: Final = "TABLE_ALREADY_EXISTS"
 _ADVISORY_KEY: Final = 0x70_11_B0_0C
 
 
-def migrate(endpoints: Endpoints) -> list[str]:
+def migrate(endpoints: Endpoints, cluster: Cluster | None = None) -> list[str]:
     """Migrate Postgres, then ClickHouse; the files applied, as `postgres/0001_…`."""
     return [
         *(f"postgres/{name}" for name in migrate_postgres(endpoints.postgres)),
-        *(f"clickhouse/{name}" for name in migrate_clickhouse(endpoints.clickhouse)),
+        *(f"clickhouse/{name}" for name in migrate_clickhouse(endpoints.clickhouse, None, cluster)),
     ]
 
 
@@ -89,22 +90,30 @@ def _apply_to_postgres(conn: psycopg.Connection[Any], migration: Migration) -> N
         raise InternalError(f"postgres/{migration.name}: {error}") from error
 
 
-def migrate_clickhouse(url: str, migrations: Sequence[Migration] | None = None) -> list[str]:
+def migrate_clickhouse(
+    url: str, migrations: Sequence[Migration] | None = None, cluster: Cluster | None = None
+) -> list[str]:
     """Create the database if missing, then apply what it lacks; the names applied.
 
-    Raises as `migrate_postgres` does; of a file that failed, earlier statements stay and are
-    repeated by the next run.
+    `cluster` makes the first migration one of a cluster; later ones know it. Raises as
+    `migrate_postgres` does, and `ConflictError` where the database was made for another cluster or
+    for none; of a file that failed, earlier statements stay and are repeated by the next run.
     """
     files = discover("clickhouse") if migrations is None else migrations
     ensure_clickhouse_database(url)
     client = connect_clickhouse(url)
     try:
         with _clickhouse_lock(client, monotonic_seconds() + LOCK_WAIT_SECONDS):
-            client.command(sql.load("clickhouse/queries/create_schema_migrations"))
+            cluster = _settled_cluster(client, cluster)
+            for name in ("create_database", "create_schema_migrations"):
+                made = sql.load(f"clickhouse/queries/{name}").strip()
+                for statement in cluster.render(made, frozenset()) if cluster else (made,):
+                    client.command(statement, parameters={"database": client.database})
             rows = client.query(sql.load("clickhouse/queries/select_schema_migrations")).result_rows
             needed = pending(files, [AppliedMigration(*row) for row in rows])
+            sharded = sharded_tables(tuple(one for file in files for one in file.statements))
             for migration in needed:
-                _apply_to_clickhouse(client, migration)
+                _apply_to_clickhouse(client, migration, cluster, sharded)
     except OperationalError as error:
         address = parse_clickhouse_url(url)
         raise DependencyDownError(f"ClickHouse at {address} went away: {error}") from error
@@ -113,10 +122,26 @@ def migrate_clickhouse(url: str, migrations: Sequence[Migration] | None = None) 
     return [migration.name for migration in needed]
 
 
-def _apply_to_clickhouse(client: Client, migration: Migration) -> None:
+def _settled_cluster(client: Client, wanted: Cluster | None) -> Cluster | None:
+    """The cluster that the database belongs to, which its first migration settles for good."""
+    found = cluster_of(client)
+    empty = not client.query(sql.load("clickhouse/queries/count_tables")).result_rows[0][0]
+    if wanted not in {None, found} and not empty:
+        now = f"the cluster {found.name}" if found else "a single server"
+        raise ConflictError(
+            f"{client.database} was made for {now}; a cluster needs a database of its own:"
+            " migrate an empty one, then `tollbook rebuild` it from the log"
+        )
+    return found or wanted
+
+
+def _apply_to_clickhouse(
+    client: Client, migration: Migration, cluster: Cluster | None, sharded: frozenset[str]
+) -> None:
     try:
         for statement in migration.statements:
-            client.command(statement)
+            for made in cluster.render(statement, sharded) if cluster else (statement,):
+                client.command(made)
         client.command(
             sql.load("clickhouse/queries/insert_schema_migration"),
             parameters={

@@ -19,6 +19,12 @@ _STATEMENT_END: Final = re.compile(r";[ \t]*(?:\n|$)")
 _COMMENT_LINE: Final = re.compile(r"^\s*--.*$", re.MULTILINE)
 
 
+def split_statements(text: str) -> tuple[str, ...]:
+    """The statements of a text, without comments: each ends with `;` at the end of a line."""
+    parts = (_COMMENT_LINE.sub("", part) for part in _STATEMENT_END.split(text))
+    return tuple(part.strip() for part in parts if part.strip())
+
+
 @dataclass(frozen=True, slots=True)
 class Migration:
     """One numbered file: `name` is `NNNN_verb_noun`, without `.sql`."""
@@ -34,9 +40,8 @@ class Migration:
 
     @property
     def statements(self) -> tuple[str, ...]:
-        """The statements of a ClickHouse file: each ends with `;` at the end of a line."""
-        parts = (_COMMENT_LINE.sub("", part) for part in _STATEMENT_END.split(self.text))
-        return tuple(part.strip() for part in parts if part.strip())
+        """The statements of a ClickHouse file."""
+        return split_statements(self.text)
 
 
 @dataclass(frozen=True, slots=True)

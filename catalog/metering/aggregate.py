@@ -1,148 +1,96 @@
-"""Events in, one row per meter, subject and hour out: the only aggregation kernel there is.
+"""Events in, one row per meter, subject, dimensions and hour out: the only aggregation kernel.
 
-Frames that cross it:
-
-| events | dtype | | rows | dtype |
-|---|---|---|---|---|
-| tenant_id | String | | tenant_id, meter_id | String |
-| type | String | | subject, dimensions | String |
-| subject | String | | hour | Datetime(us, UTC), start of the hour |
-| time | Datetime(us, UTC) | | event_count, unmeterable_count | UInt64 |
-| data | Binary | | sum | Decimal(38, 12) |
-
-`event_count` counts the events that the meter could read; the others of its type are in
-`unmeterable_count`. A `count` meter reads every event of its type and has the sum 0.
+Events: tenant_id, type, subject String; time Datetime(us, UTC); data Binary; sign Int8 (+1: an
+event, -1: a void, a copy of what it takes back); generation, partition UInt16, offset UInt64, row
+UInt32: the log position. Rows: see `catalog.metering.rows`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
-import pyarrow as pa
 
-from catalog.metering.json_paths import Extracted, Paths, extract
-from catalog.metering.json_text import FOUND
-from catalog.meters import MeterDefinition
+from catalog.metering.aggregations import names_that_need
+from catalog.metering.evaluate import LEFT_OUT
+from catalog.metering.grouping import Codes, code, code_strings
+from catalog.metering.json_paths import Ints
+from catalog.metering.measuring import measure
+from catalog.metering.merging import merge
+from catalog.metering.plans import NO_PLAN, CompiledMeters, compile_meters
+from catalog.metering.rows import KEY_COLUMNS, QUANTITY, USAGE_COLUMNS, USAGE_SCHEMA
+from catalog.metering.totals import View, places_of
 
-QUANTITY: Final = pl.Decimal(38, 12)
-USAGE_COLUMNS: Final = (
-    "tenant_id", "meter_id", "subject", "dimensions", "hour",
-    "event_count", "unmeterable_count", "sum",
-)  # fmt: skip
-COUNT_SLOT: Final = -1
-NO_PLAN: Final = -1
+__all__ = [
+    "NO_PLAN",
+    "QUANTITY",
+    "USAGE_COLUMNS",
+    "USAGE_SCHEMA",
+    "CompiledMeters",
+    "aggregate",
+    "compile_meters",
+    "keep",
+    "measure",
+    "merge",
+    "total",
+]
 
-
-@dataclass(frozen=True, slots=True)
-class CompiledMeters:
-    """The meters of one catalog version, laid out for the kernel.
-
-    plans: (tenant_id, type) -> plan Int64. meters: plan, slot Int64 (-1: counts events), meter_id.
-    """
-
-    version: int
-    plans: pl.DataFrame
-    meters: pl.DataFrame
-    paths: Paths
-
-
-def compile_meters(meters: Iterable[MeterDefinition], version: int) -> CompiledMeters:
-    """Lay out the meters up to catalog version `version`; later ones are left out."""
-    plans: dict[tuple[str, str], int] = {}
-    paths: list[list[tuple[str, ...]]] = []
-    rows: list[tuple[int, int, str]] = []
-    for meter in sorted(meters, key=lambda meter: meter.catalog_version):
-        if meter.catalog_version > version:
-            continue
-        plan = plans.setdefault((str(meter.tenant_id), meter.event_type), len(plans))
-        if plan == len(paths):
-            paths.append([])
-        slot = COUNT_SLOT
-        if meter.value_path is not None:
-            if meter.value_path not in paths[plan]:
-                paths[plan].append(meter.value_path)
-            slot = paths[plan].index(meter.value_path)
-        rows.append((plan, slot, str(meter.id)))
-    return CompiledMeters(
-        version,
-        pl.DataFrame(
-            [(tenant_id, kind, plan) for (tenant_id, kind), plan in plans.items()],
-            schema={"tenant_id": pl.String, "type": pl.String, "plan": pl.Int64},
-            orient="row",
-        ),
-        pl.DataFrame(
-            rows, schema={"plan": pl.Int64, "slot": pl.Int64, "meter_id": pl.String}, orient="row"
-        ),
-        Paths.compile(paths),
-    )
+_EVENT: Final = ("subject", "time", "sign", "generation", "partition", "offset", "row")
+_MEASURED: Final = ("reason_", "high_", "low_", "text_", "taken_", "dimensions_")
+_HOUR_MICROS: Final = 3_600_000_000
 
 
-def text_buffers(column: pl.Series) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
-    """A Binary column as one byte buffer and n + 1 offsets into it, as `extract` reads it."""
-    array = column.rechunk().to_arrow().cast(pa.large_binary())
-    _, ends, text = array.buffers()
-    first, last = array.offset, array.offset + len(array) + 1
-    offsets = (
-        np.frombuffer(memoryview(ends), np.int64)[first:last] if ends else np.zeros(1, np.int64)
-    )
-    return np.frombuffer(memoryview(text) if text else b"", np.uint8), offsets
-
-
-def measure(events: pl.DataFrame, compiled: CompiledMeters) -> pl.DataFrame:
-    """Read the values of every event, in order.
-
-    Returns `events` with `plan` (Int64, -1: no meter), `is_object` (Boolean: `data` is one JSON
-    object) and one Decimal(38, 12) column per slot (`value_0`, …), null where there is no value.
-    """
-    plan = events.select("tenant_id", "type").join(
-        compiled.plans, on=["tenant_id", "type"], how="left", maintain_order="left"
-    )["plan"]
-    plan = plan.fill_null(NO_PLAN)
-    text, offsets = text_buffers(events["data"])
-    found = extract(text, offsets, plan.to_numpy(), compiled.paths)
-    return events.with_columns(plan, pl.Series("is_object", found.valid), *_value_columns(found))
-
-
-def _value_columns(found: Extracted) -> list[pl.Series]:
-    columns = []
-    for slot, (codes, limbs) in enumerate(zip(found.code, found.limbs, strict=True)):
-        validity = pa.py_buffer(np.packbits(codes == FOUND, bitorder="little").data)
-        array = pa.Array.from_buffers(
-            pa.decimal128(38, 12), len(codes), [validity, pa.py_buffer(limbs.data)]
-        )
-        columns.append(pl.Series(f"value_{slot}", array, dtype=QUANTITY))
-    return columns
+def keep(measured: pl.DataFrame, *more: str) -> pl.DataFrame:
+    """The events that some meter reads, with the columns that `total` needs, and `more`."""
+    values = [name for name in measured.columns if name.startswith(_MEASURED)]
+    names = list(dict.fromkeys(("plan", *_EVENT, *more, *values)))
+    return measured.filter(pl.col("plan") != NO_PLAN).select(names)
 
 
 def total(measured: pl.DataFrame, compiled: CompiledMeters, by: Sequence[str] = ()) -> pl.DataFrame:
-    """Total measured events by meter, subject, UTC hour and the further columns `by`.
+    """Total measured events by meter, subject, dimensions, UTC hour and the further columns `by`.
 
     Returns `USAGE_COLUMNS` and `by`, sorted, so equal in equals out. A group whose every event is
-    unmeterable has a row, too: nothing disappears.
+    unmeterable has a row, too: nothing disappears. A group of events that a meter's filter leaves
+    out has none. Sums are exact for fewer than 10^11 events in a group.
     """
-    # The grouped sum of decimals wraps beyond 38 digits: values have at most 27, so it is exact for
-    # fewer than 10^11 events a group, and no caller passes more than some chunks at a time.
-    slots = range(compiled.paths.slots_max)
-    groups = (
-        measured.filter(pl.col("plan") != NO_PLAN)
-        .with_columns(hour=pl.col("time").dt.truncate("1h"))
-        .group_by("tenant_id", "plan", "subject", "hour", *by)
-        .agg(
-            pl.len().cast(pl.UInt64).alias("matched"),
-            *(pl.col(f"value_{slot}").count().cast(pl.UInt64).alias(f"n_{slot}") for slot in slots),
-            *(pl.col(f"value_{slot}").sum().alias(f"sum_{slot}") for slot in slots),
-        )
+    known = measured.filter(pl.col("plan") != NO_PLAN)
+    names = (*USAGE_COLUMNS, *by)
+    if not len(known):
+        schema = USAGE_SCHEMA | {name: measured.schema[name] for name in by}
+        return pl.DataFrame(schema=schema).select(names)
+    plan = known["plan"].to_numpy()
+    others = [code(known[name]) for name in by]
+    subject, hour = (
+        code_strings(known["subject"]),
+        code(known["time"].to_physical() // _HOUR_MICROS),
     )
-    parts = [
-        _rows_of_slot(groups, compiled.meters.filter(pl.col("slot") == slot), slot, by)
-        for slot in (COUNT_SLOT, *slots)
-    ]
-    return pl.concat(parts).sort(*by, "tenant_id", "meter_id", "subject", "dimensions", "hour")
+    meters = compiled.meters.with_row_index("place")
+    places = (
+        places_of(known) if meters["aggregation"].is_in(names_that_need("latest")).any() else None
+    )
+    outer = _outer(others)
+    # Only several views or event types of one meter leave something to sort or to merge.
+    mixed = meters["view"].n_unique() > 1 or (meters["types"] > 1).any()
+    parts = []
+    for (view,), mine in meters.group_by("view", maintain_order=True):
+        number = int(str(view))
+        rows = _rows_of_view(known, number, plan, mine["plan"].to_numpy())
+        dimensions = [code_strings(known[f"dimensions_{number}"])] if number else []
+        groups = View(known, number, plan, [*others, subject, *dimensions, hour], rows)
+        found = groups.rows(mine, places, outer)
+        events = known.select(
+            "subject",
+            pl.col("time").dt.truncate("1h").alias("hour"),
+            (pl.col(f"dimensions_{number}") if number else pl.lit("")).alias("dimensions"),
+            *by,
+        )
+        labels = mine.select("tenant_id", "meter_id", *(("place", "types") if mixed else ()))
+        part = pl.concat([labels[found["meter"]], events[found["first"]], found], how="horizontal")
+        parts.append(part)
+    return _ordered(parts, compiled, by).select(names)
 
 
 def aggregate(events: pl.DataFrame, compiled: CompiledMeters) -> pl.DataFrame:
@@ -150,18 +98,35 @@ def aggregate(events: pl.DataFrame, compiled: CompiledMeters) -> pl.DataFrame:
     return total(measure(events, compiled), compiled)
 
 
-def _rows_of_slot(
-    groups: pl.DataFrame, meters: pl.DataFrame, slot: int, by: Sequence[str]
+def _rows_of_view(known: pl.DataFrame, view: int, plan: Ints, plans: Ints) -> Ints:
+    """The events that a view of some plan takes."""
+    if view:
+        return np.flatnonzero(known[f"taken_{view}"].to_numpy() != LEFT_OUT)
+    has_meter = np.zeros(int(plan.max()) + 1, np.bool_)
+    has_meter[plans[plans < len(has_meter)]] = True
+    return np.flatnonzero(has_meter[plan])
+
+
+def _outer(columns: Sequence[Codes]) -> Ints | None:
+    """One code for the columns that the rows are sorted by first; None where all are equal."""
+    whole = None
+    for column in columns:
+        if column.many > 1:
+            word = column.codes if whole is None else whole * column.many + column.codes
+            whole = np.unique(word, return_inverse=True)[1].astype(np.int64)
+    return whole
+
+
+def _ordered(
+    parts: Sequence[pl.DataFrame], compiled: CompiledMeters, by: Sequence[str]
 ) -> pl.DataFrame:
-    counted = pl.col("matched") if slot == COUNT_SLOT else pl.col(f"n_{slot}")
-    summed = pl.lit(0) if slot == COUNT_SLOT else pl.col(f"sum_{slot}")
-    return (
-        groups.join(meters, on="plan", how="inner")
-        .with_columns(
-            dimensions=pl.lit(""),
-            event_count=counted,
-            unmeterable_count=pl.col("matched") - counted,
-            sum=summed.cast(QUANTITY),
-        )
-        .select(*USAGE_COLUMNS, *by)
-    )
+    """Put together the sorted rows of views; merge those of meters of several event types."""
+    rows = pl.concat(parts)
+    if "types" not in rows.columns:
+        return rows
+    many = rows["types"] > 1
+    if many.any():
+        merged = merge(rows.filter(many).select(*USAGE_COLUMNS, *by), compiled, by)
+        rest = rows.filter(~many).select(merged.columns)
+        return pl.concat([rest, merged]).sort(*by, *KEY_COLUMNS)
+    return rows.sort(*by, "place", maintain_order=True)

@@ -45,7 +45,7 @@ def meter_id(database: Database, clock: ManualClock, tenant_id: TenantId) -> Met
             name="Tokens",
             event_type="llm",
             aggregation="sum",
-            value_path=("tokens",),
+            value="tokens",
         ).id
 
 

@@ -4,21 +4,40 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
 
-from catalog.meters import Aggregation, MeterDefinition, archive_meter, create_meter, list_meters
+from catalog.metering.conversion import conversion_of
+from catalog.metering.filters import filter_of
+from catalog.meters import (
+    Aggregation,
+    MeterDefinition,
+    archive_meter,
+    create_meter,
+    list_meters,
+    update_meter,
+)
 from catalog.snapshot import ApiKeyPrincipal, CatalogSnapshot, SnapshotSource
 from catalog.snapshot_file import read_snapshot, write_snapshot
 from core.clock import ManualClock
 from core.errors import DependencyDownError, InternalError, ValidationError
 from core.ids import MeterId, TenantId
+from core.rate_limits import Rate, RateLimits
 from db.postgres import Database
-from identity.api_keys import create_api_key, hash_api_key, revoke_api_key
+from identity.api_keys import (
+    create_api_key,
+    hash_api_key,
+    list_api_keys,
+    revoke_api_key,
+    rotate_api_key,
+)
+from identity.rate_limits import set_api_key_limits, set_tenant_limits
 from identity.tenants import ensure_tenant
 from infra.local.stack import LocalStack
 from tests.plugins.installations import install
@@ -29,17 +48,44 @@ TENANT = TenantId(UUID(int=2))
 
 
 def meter(version: int) -> MeterDefinition:
-    path = ("usage", "größe") if version % 2 else None
-    aggregation: Aggregation = "sum" if path else "count"
+    value = 'usage."größe"' if version % 2 else None
+    aggregation: Aggregation = "sum" if value else "count"
     return MeterDefinition(
-        MeterId(UUID(int=version)), TENANT, f"m-{version}", "Größe", "t", aggregation, path, version
+        MeterId(UUID(int=version)),
+        TENANT,
+        f"m-{version}",
+        "Größe",
+        ("t",),
+        aggregation,
+        value,
+        version,
     )
 
 
+WORDY = replace(
+    meter(3),
+    aggregation="percentile",
+    percentile=Decimal("99.9"),
+    filter=filter_of({"or": [{"path": "a", "gt": "1.5"}, {"path": "b", "not_in": ["x", "y"]}]}),
+    dimensions=(("model", "model"),),
+    unit="ms",
+    conversion=conversion_of({"factor": "0.001"}),
+    archived_at=CLOCK.now(),
+)
 SNAPSHOT = CatalogSnapshot(
-    2,
-    (meter(1), meter(2)),
-    {"ab" * 32: ApiKeyPrincipal(TENANT, UUID(int=3), frozenset({"events:write"}))},
+    3,
+    (meter(1), meter(2), WORDY),
+    {
+        "ab" * 32: ApiKeyPrincipal(TENANT, UUID(int=3), frozenset({"events:write"})),
+        "cd" * 32: ApiKeyPrincipal(
+            TENANT,
+            UUID(int=4),
+            frozenset(),
+            CLOCK.now(),
+            RateLimits(events=Rate(1, 2)),
+            RateLimits(Rate(3, 4), Rate(5, 6)),
+        ),
+    },
 )
 
 
@@ -66,7 +112,7 @@ def fill(database: Database) -> tuple[TenantId, str]:
             name="Tokens",
             event_type="llm",
             aggregation="sum",
-            value_path=("usage", "tokens"),
+            value="usage.tokens",
         )
     return tenant_id, create_api_key(database, CLOCK, tenant_id, "k")
 
@@ -100,6 +146,25 @@ def test_a_refresh_sees_each_kind_of_change_and_nothing_else(
     revoke_api_key(database, CLOCK, tenant_id, principal.key_id)
     assert hash_api_key(key) not in source.refresh().api_keys
 
+    create_api_key(database, CLOCK, tenant_id, "third")
+    with database.transaction() as conn:
+        (other_id,) = (key.id for key in list_api_keys(conn, tenant_id) if key.name == "third")
+    set_api_key_limits(database, tenant_id, other_id, RateLimits(events=Rate(1, 2)))
+    by_id = {key.key_id: key for key in source.refresh().api_keys.values()}
+    assert by_id[other_id].limits == RateLimits(events=Rate(1, 2))
+    with database.transaction() as conn:
+        set_tenant_limits(conn, tenant_id, RateLimits(bytes=Rate(3, 4)))
+    kept = source.refresh().api_keys.values()
+    assert {key.tenant_limits for key in kept} == {RateLimits(bytes=Rate(3, 4))}
+    rotate_api_key(database, CLOCK, tenant_id, other_id, CLOCK.now())
+    by_id = {key.key_id: key for key in source.refresh().api_keys.values()}
+    assert by_id[other_id].expires_at == CLOCK.now()
+    assert len(by_id) == 3
+
+    with database.transaction() as conn:
+        update_meter(conn, tenant_id, first.meters[0].id, unit="tokens")
+    assert source.refresh().meters[0].unit == "tokens"
+
     with database.transaction() as conn:
         archive_meter(conn, CLOCK, tenant_id, first.meters[0].id)
     assert source.refresh().meters[0].archived
@@ -113,7 +178,6 @@ def test_a_refresh_sees_each_kind_of_change_and_nothing_else(
             name="Requests",
             event_type="llm",
             aggregation="count",
-            value_path=None,
         )
     assert source.refresh().version == 2
 
@@ -180,7 +244,7 @@ def _flip(text: str) -> str:
 
 def _later_format(text: str) -> str:
     document: dict[str, Any] = json.loads(text)
-    return json.dumps(document | {"format": 2})
+    return json.dumps(document | {"format": 4})
 
 
 def _empty(_: str) -> str:

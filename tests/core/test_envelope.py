@@ -38,9 +38,9 @@ def test_another_schema_and_another_number_of_batches_are_refused() -> None:
     short = batch.drop_columns(["data"])
     with pytest.raises(ValidationError, match="schema"):
         decode_envelope(stream(short, schema=short.schema))
-    with pytest.raises(ValidationError, match="holds 2 record batches"):
+    with pytest.raises(ValidationError, match="holds more than one record batch"):
         decode_envelope(stream(batch, batch))
-    with pytest.raises(ValidationError, match="holds 0 record batches"):
+    with pytest.raises(ValidationError, match="message of type 3 is missing"):
         decode_envelope(stream())
 
 

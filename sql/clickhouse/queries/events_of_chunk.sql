@@ -1,4 +1,4 @@
-SELECT offset, row, tenant_id, type, subject, time, data
+SELECT generation, partition, offset, row, sign, tenant_id, type, subject, time, data
 FROM usage_events FINAL
 WHERE generation = {generation:UInt16} AND partition = {partition:UInt16}
     AND offset >= {first:UInt64} AND offset < {end:UInt64}

@@ -1,18 +1,11 @@
--- Chunks whose counts do not add up, or whose accepted events are not the rows that are stored.
-SELECT generation, partition, run, last_offset, events, accepted, duplicates, conflicts, rejected, stored
-FROM
-(
-    SELECT generation, partition, run, last_offset, events, accepted, duplicates, conflicts, rejected
-    FROM stream_ledger FINAL
-    WHERE level = 0
-) AS ledger
+-- The whole ledger: what every run proves. chunk_records is 0 where the generation is not known.
+SELECT generation, partition, level, run, last_offset, catalog_version, records, events, accepted,
+    duplicates, conflicts, rejected, chunk_records
+FROM stream_ledger FINAL
 LEFT JOIN
 (
-    SELECT generation, partition, intDiv(offset, chunk_records) AS run, count() AS stored
-    FROM (SELECT generation, partition, offset FROM usage_events FINAL) AS positions
-    INNER JOIN (SELECT generation, chunk_records FROM stream_generations FINAL) AS generations
-        USING (generation)
-    GROUP BY generation, partition, run
-) AS events USING (generation, partition, run)
-WHERE accepted != stored OR events != accepted + duplicates + conflicts + rejected
-ORDER BY generation, partition, run
+    SELECT generation, toUInt64(chunk_records) AS chunk_records
+    FROM stream_generations FINAL
+) AS generations
+    USING (generation)
+ORDER BY generation, partition, level, run

@@ -5,6 +5,7 @@ SELECT
     plan.name AS plan_name,
     card.key,
     card.name,
+    card.cadence,
     price.id AS price_id,
     price.version AS price_version,
     price.content_hash,
@@ -15,11 +16,10 @@ SELECT
     card.meter_id,
     meter.slug AS meter_slug,
     meter.name AS meter_name,
-    meter.event_type,
-    meter.aggregation,
-    meter.value_path,
+    meter.definition,
+    meter.unit,
     meter.catalog_version,
-    meter.archived_at IS NOT NULL AS archived
+    meter.archived_at
 FROM catalog.rate_cards AS card
 JOIN catalog.plan_versions AS version ON version.id = card.plan_version_id
 JOIN catalog.pricing_plans AS plan ON plan.id = version.plan_id

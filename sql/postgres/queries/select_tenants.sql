@@ -1,0 +1,1 @@
+SELECT id, slug, name FROM identity.tenants ORDER BY slug
