@@ -1,7 +1,8 @@
 """Rejected positions of the log, with their reasons, on a topic of their own.
 
-A letter names its position; the log keeps the bytes, so a letter holds only the beginning of what
-is long. Writing a letter again repeats it: readers go by position.
+A letter names its position. It holds a rejected event whole, so that it can be mended and sent
+again, and the beginning of a record that is no envelope: the log keeps its bytes. Writing a letter
+again repeats it: readers go by position.
 """
 
 from __future__ import annotations
@@ -16,11 +17,16 @@ from confluent_kafka import KafkaError, Message, Producer
 
 from core.clock import monotonic_seconds
 from core.endpoints import Endpoints
+from core.envelope import ENVELOPE_BYTES_MAX
 from core.errors import DependencyDownError
+from core.events import EVENT_BYTES_MAX
 from streams.lane import Flush
 
 KEPT_BYTES: Final = 64 * 1024
-"""Most bytes of a record's value or of an event's data that a letter repeats."""
+"""Most bytes of a record's value that a letter repeats."""
+
+KEPT_DATA_BYTES: Final = EVENT_BYTES_MAX
+"""Most bytes of an event's data: every event that may be sent is kept whole."""
 
 KEPT_CHARACTERS: Final = 1024
 """The same for the other texts, in characters."""
@@ -41,6 +47,7 @@ class DeadLetters:
                 "bootstrap.servers": endpoints.kafka,
                 "enable.idempotence": True,
                 "acks": "all",
+                "message.max.bytes": ENVELOPE_BYTES_MAX,
                 "log_level": 0,
             }
         )
@@ -54,7 +61,9 @@ class DeadLetters:
             self._failed.clear()
             for position, body in letters(flush):
                 where = {"generation": self._generation, "partition": partition, **position}
-                self._produce("/".join(map(str, where.values())), json.dumps(where | body))
+                self._produce(
+                    "/".join(map(str, where.values())), json.dumps(where | body, ensure_ascii=False)
+                )
             if self._producer.flush(_WAIT_SECONDS) or self._failed:
                 self._give_up()
 
@@ -103,7 +112,15 @@ def letters(flush: Flush) -> list[tuple[dict[str, Any], dict[str, Any]]]:
             "log_time_ms": row["log_time_ms"],
             "time_micros": row["time_micros"],
             "data_bytes": len(row["data"]),
-            "data": row["data"][:KEPT_BYTES].decode(errors="replace"),
         }
+        body |= _data(row["data"][:KEPT_DATA_BYTES])
         made.append(({"offset": row["offset"], "row": row["row"]}, body))
     return made
+
+
+def _data(data: bytes) -> dict[str, str]:
+    """The data as text, or in base64 where it is none."""
+    try:
+        return {"data": data.decode()}
+    except UnicodeDecodeError:
+        return {"data_base64": base64.b64encode(data).decode()}

@@ -7,22 +7,30 @@ step: the total of a chunk is written when the chunk is complete, so a row never
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from catalog.metering.aggregate import CompiledMeters, measure, total
+from catalog.metering.aggregate import CompiledMeters, keep, measure, total
 from core.errors import InternalError
+from core.generation_end import is_end_marker
 from streams.generation import Generation
 from streams.index import ACCEPTED, CONFLICT, DUPLICATE, REJECTED, DedupeIndex
 from streams.records import DeadRecord, Decoded, Record, decode, key_halves
+from streams.voids import (
+    COPIED,
+    NO_TARGET,
+    TARGET_COLUMNS,
+    FindTargets,
+    is_void,
+    judge_voids,
+)
 
 COUNTS: Final = ("records", "events", "accepted", "duplicates", "conflicts", "rejected")
-_METERED: Final = ("tenant_id", "plan", "subject", "time", "run")
 _NO_OFFSET: Final = -1
 
 
@@ -33,7 +41,8 @@ class Flush:
     events, conflicts: columns of `Decoded.events`; rejected: the same, with `reason` not null;
     usage: `USAGE_COLUMNS`, run and last_offset UInt64, None where no chunk is complete;
     ledger: run, last_offset, log_time_ms, catalog_version and `COUNTS`. `commit_offset`: the
-    start of the open chunk if it moved, or -1.
+    start of the open chunk if it moved, or -1. `end_offset`: the offset after the end marker of the
+    generation, if that is the last record.
     """
 
     dead: list[DeadRecord]
@@ -43,6 +52,7 @@ class Flush:
     usage: pl.DataFrame | None
     ledger: pl.DataFrame
     commit_offset: int
+    end_offset: int | None = None
 
 
 @dataclass(slots=True)
@@ -56,7 +66,10 @@ class OpenChunk:
 
 
 class Lane:
-    """The state of one partition between two steps; `next_offset` is the record it expects."""
+    """The state of one partition between two steps; `next_offset` is the record it expects.
+
+    `ended`: the end marker of the generation was read, what follows is not part of the log.
+    """
 
     def __init__(
         self,
@@ -66,10 +79,12 @@ class Lane:
         log_time_ms: int,
         index: DedupeIndex,
         meters: CompiledMeters,
+        find_targets: FindTargets,
     ) -> None:
         self.generation, self.partition = generation, partition
         self.next_offset, self.log_time_ms = next_offset, log_time_ms
-        self._index = index
+        self._index, self._find_targets = index, find_targets
+        self.ended = False
         self._open = OpenChunk(next_offset // generation.chunk_records, meters)
         self._committed = next_offset // generation.chunk_records
 
@@ -78,53 +93,101 @@ class Lane:
         """Catalog version of the open chunk."""
         return self._open.meters.version
 
+    @property
+    def open_counts(self) -> list[int]:
+        """`COUNTS` of the open chunk so far."""
+        return [int(count) for count in self._open.counts]
+
+    def keys_held(self) -> int:
+        """Keys in the dedupe index."""
+        return len(self._index)
+
+    def acknowledged(self, flush: Flush) -> None:
+        """What a flush wrote is durable: its keys may be kept in local files."""
+        chunk = self.generation.chunk_records
+        held = flush.events.filter(pl.col("sign") == 1)
+        self._index.note(
+            held["run"].cast(pl.Int64).to_numpy(),
+            key_halves(held["key"]),
+            held["content_hash"].to_numpy(),
+            held["log_time_ms"].to_numpy(),
+        )
+        complete = flush.ledger.filter(pl.col("last_offset") == (pl.col("run") + 1) * chunk - 1)
+        if len(complete):
+            done = dict(complete.select("run", "accepted").rows())
+            self._index.prove(max(done) + 1, done)
+
+    def close(self) -> None:
+        """Let go of local files, for the next owner of the partition."""
+        self._index.close()
+
     def resume(self, counts: Sequence[int], events: pl.DataFrame) -> None:
         """Take over the head of an open chunk: its counts from the ledger, its accepted events.
 
-        events: offset, row, tenant_id, type, subject, time, data.
+        events: generation, partition, offset, row, sign, tenant_id, type, subject, time, data.
         """
         self._open.counts += np.array(counts, np.int64)
         run = pl.lit(self._open.run, pl.UInt64).alias("run")
-        self._open.metered.append(_metered(measure(events, self._open.meters).with_columns(run)))
+        measured = measure(events.with_columns(run), self._open.meters)
+        self._open.metered.append(keep(measured, "run"))
 
-    def step(self, records: Sequence[Record], meters: CompiledMeters) -> list[Flush]:
+    def step(self, records: Sequence[Record], meters: CompiledMeters) -> Iterator[Flush]:
         """Process consecutive records; chunks that begin among them take the catalog `meters`.
 
         Usually one flush; two where the open chunk has an older catalog than the chunks after it.
+        Each has to be written before the next one is asked for: a void finds its target in the
+        tables.
         """
+        if self.ended:
+            return
         for at, record in enumerate(records):
             if record.offset != self.next_offset + at:
                 raise InternalError(
                     f"partition {self.partition}: expected offset {self.next_offset + at}, got"
-                    f" {record.offset}: the log has a gap"
+                    f" {record.offset}: the log has a gap. Records were deleted before they were"
+                    " counted; nothing was skipped: restore the topic"
                 )
+            if is_end_marker(record.value, self.generation.number):
+                records = records[: at + 1]
+                break
         chunk = self.generation.chunk_records
         rest = -self.next_offset % chunk  # records until the open chunk is complete
         at_start = rest == 0 and not self._open.counts[0]
         if at_start:
             self._open = OpenChunk(self._open.run, meters)
         cut = 0 if at_start or meters.version == self.catalog_version else rest
-        flushes = []
         if cut and records[:cut]:
-            flushes.append(self._process(records[:cut], self._open.meters))
+            yield self._process(records[:cut], self._open.meters)
             records = records[cut:]
         if records:
             if cut:
                 self._open = OpenChunk(self._open.run, meters)
-            flushes.append(self._process(records, meters))
-        return flushes
+            yield self._process(records, meters)
 
     def _process(self, records: Sequence[Record], meters: CompiledMeters) -> Flush:
         chunk, generation = self.generation.chunk_records, self.generation
         decoded = decode(records, self.log_time_ms, self.partition, generation.partitions, meters)
-        events = decoded.events.with_columns(run=pl.col("offset") // chunk)
-        verdicts = self._index.judge(
-            key_halves(events["key"]),
-            events["content_hash"].to_numpy(),
-            events["log_time_ms"].to_numpy(),
-            events["reason"].is_null().to_numpy(),
+        self.ended = is_end_marker(records[-1].value, generation.number)
+        if self.ended:  # a record of the log without events
+            dead = [dead for dead in decoded.dead if dead.offset != records[-1].offset]
+            decoded = replace(decoded, dead=dead)
+        events = decoded.events.with_columns(
+            pl.lit(generation.number, pl.UInt16).alias("generation"),
+            pl.lit(self.partition, pl.UInt16).alias("partition"),
+            run=pl.col("offset") // chunk,
         )
-        verdict = pl.Series("verdict", verdicts)
+        eligible, voids = events["reason"].is_null(), events.select(is_void()).to_series()
+        verdict = pl.Series(
+            "verdict",
+            self._index.judge(
+                key_halves(events["key"]),
+                events["content_hash"].to_numpy(),
+                events["log_time_ms"].to_numpy(),
+                (eligible & ~voids).to_numpy(),
+            ),
+        )
+        if (eligible & voids).any():
+            events, verdict = self._judge_voids(events, verdict, eligible & voids, meters)
         accepted = events.filter(verdict == ACCEPTED)
         self.next_offset += len(records)
         self.log_time_ms = int(decoded.log_times_ms[-1])
@@ -134,10 +197,42 @@ class Lane:
             events.filter(verdict == REJECTED),
             events.filter(verdict == CONFLICT),
             accepted,
-            self._close_chunks(_metered(accepted), meters),
+            self._close_chunks(keep(accepted, "run"), meters),
             ledger,
             self._commit_offset(),
+            self.next_offset if self.ended else None,
         )
+
+    def _judge_voids(
+        self,
+        events: pl.DataFrame,
+        verdict: pl.Series,
+        asked: pl.Series,
+        meters: CompiledMeters,
+    ) -> tuple[pl.DataFrame, pl.Series]:
+        """The same events and verdicts with those of the voids; accepted ones copy their target."""
+        voids = events.filter(asked)
+        keys = voids["key"].unique()
+        here = events.filter((verdict == ACCEPTED) & pl.col("key").is_in(keys.implode()))
+        judged = judge_voids(
+            voids,
+            here.select(TARGET_COLUMNS),
+            self._find_targets(keys, self.next_offset),
+        )
+        found = judged["verdict"] == ACCEPTED
+        copies = voids.with_columns(judged.select(COPIED)).filter(found)
+        copies = measure(copies.with_columns(sign=pl.lit(-1, pl.Int8)), meters)
+        at = asked.arg_true()
+        verdict = verdict.scatter(at, judged["verdict"])
+        reason = events["reason"].scatter(at.filter(judged["verdict"] == REJECTED), NO_TARGET)
+        events = events.with_columns(reason.alias("reason"))
+        taken = at.filter(found)
+        kept = pl.Series(range(len(events))).is_in(taken.implode())
+        rest = events.filter(~kept).with_columns(verdict=verdict.filter(~kept))
+        whole = pl.concat(
+            [rest, copies.select(events.columns).with_columns(verdict=pl.lit(ACCEPTED, pl.UInt8))]
+        ).sort("offset", "row")
+        return whole.drop("verdict"), whole["verdict"]
 
     def _ledger(
         self,
@@ -194,8 +289,3 @@ class Lane:
             return _NO_OFFSET
         self._committed = self._open.run
         return self._open.run * self.generation.chunk_records
-
-
-def _metered(measured: pl.DataFrame) -> pl.DataFrame:
-    values = [name for name in measured.columns if name.startswith("value_")]
-    return measured.filter(pl.col("plan") >= 0).select(*_METERED, *values)

@@ -47,9 +47,21 @@ class Ledger:
             raise ConflictError(
                 f"the log begins at offset {first}, but only {self.covered} offsets are proved:"
                 " records were deleted before they were counted. Nothing was skipped; restore the"
-                " topic or the ClickHouse tables."
+                " topic, or the ClickHouse tables that had counted them."
             )
         return self.covered
+
+    def check_end(self, end: int) -> None:
+        """Raise `ConflictError` when a log that ends before offset `end` lost what was counted.
+
+        New records would take the offsets of counted ones and never be counted.
+        """
+        if end < self.covered:
+            raise ConflictError(
+                f"the log ends at offset {end}, but {self.covered} offsets are counted already: it"
+                " was truncated, and what is written to it now would not be counted. Stop the"
+                " producers and restore the topic from a backup or mirror."
+            )
 
     def before(self, start: int) -> dict[str, int] | None:
         """The row that proves the offset before `start`, or None at the start of the log.

@@ -29,15 +29,19 @@ from core.events import (
 
 
 class Record(NamedTuple):
-    """One Kafka record of a partition; `timestamp_ms` is the broker's."""
+    """One Kafka record of a partition; `timestamp_ms` is the broker's.
+
+    `rejected`: why an operator named it as rejected; such a record is not looked into.
+    """
 
     offset: int
     timestamp_ms: int
     value: bytes | None
+    rejected: str | None = None
 
 
 class DeadRecord(NamedTuple):
-    """A record that is no envelope: it counts as one rejected event."""
+    """A record that is no envelope, or was named as rejected: it counts as one rejected event."""
 
     offset: int
     log_time_ms: int
@@ -49,8 +53,9 @@ class DeadRecord(NamedTuple):
 class Decoded:
     """Consecutive records, decoded.
 
-    events: the envelope's columns, `offset` UInt64, `row` UInt32, `log_time_ms` Int64, the columns
-    of `catalog.metering.aggregate.measure`, and `reason` String (null: keeps the contract).
+    events: the envelope's columns, `offset` UInt64, `row` UInt32, `sign` Int8 (1), `log_time_ms`
+    Int64, the columns of `catalog.metering.aggregate.measure`, and `reason` String (null: keeps
+    the contract).
     log_times_ms: int64, the log time of each record.
     """
 
@@ -79,7 +84,7 @@ def decode(
     dead: list[DeadRecord] = []
     for at, record in enumerate(records):
         try:
-            batches.append(decode_envelope(record.value or b""))
+            batches.append(_envelope_of(record))
             kept.append(at)
         except ValidationError as error:
             value = record.value or b""
@@ -92,11 +97,18 @@ def decode(
         pl.Series("offset", np.repeat(offsets, sizes), dtype=pl.UInt64),
         pl.Series("row", np.arange(len(frame)) - starts, dtype=pl.UInt32),
         pl.Series("log_time_ms", np.repeat(times[kept], sizes), dtype=pl.Int64),
+        sign=pl.lit(1, pl.Int8),
     )
     frame = measure(frame, meters)
     halves = key_halves(frame["key"])
     placed = pl.Series("placed", _remainder(halves, partitions) == partition)
     return Decoded(frame.with_columns(_reason(placed).alias("reason")), dead, times)
+
+
+def _envelope_of(record: Record) -> pa.RecordBatch:
+    if record.rejected is not None:
+        raise ValidationError(record.rejected)
+    return decode_envelope(record.value or b"")
 
 
 def key_halves(keys: pl.Series) -> npt.NDArray[np.uint64]:

@@ -14,29 +14,37 @@ import sys
 import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import Any, Final, cast
 
 import faust
 from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import DatabaseError
+from faust.tables.manager import TableManager
+from faust.transport.conductor import Conductor
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from catalog.metering.aggregate import CompiledMeters, compile_meters
 from catalog.snapshot import SnapshotSource
 from core.envelope import ENVELOPE_BYTES_MAX
-from core.errors import ConflictError
+from core.errors import ConflictError, DependencyDownError, TollbookError
+from core.faults import reach
 from db.clickhouse import connect_clickhouse
-from streams.generation import Generation, check_log, kafka_admin, load_generation
-from streams.records import Record
-from streams.runner import Delivery, LaneRunner, start_offsets
+from streams.carrier import Carrier
+from streams.generation import Generation, kafka_admin
+from streams.health import WorkerHealth
+from streams.jobs.loop import JobLoop
+from streams.reading import Reading
 from streams.settings import StreamSettings
-from streams.sink import Sink, until_done
+from streams.sink import Stopped, until_done
+from streams.succession import Succession, load_succession
+from streams.warming import warm_up
 
 _LOG = logging.getLogger(__name__)
 _EXIT_FAILED: Final = 70
 _HEARTBEATS_PER_SESSION: Final = 3
 _COMMIT_SECONDS: Final = 1.0
+_MEMBERSHIP_SECONDS: Final = 1.0
 _BUFFERED_RECORDS: Final = 64
 
 
@@ -52,21 +60,66 @@ class LedgerConsumer(driver.Consumer):
     async def seek_to_committed(self) -> Mapping[TP, int]:
         """Seek every assigned partition of the log to its start; Faust takes these as committed."""
         worker = cast("StreamApp", self.app).tollbook
-        tps = [tp for tp in self.assignment() if tp.topic == worker.generation.topic]
+        reading = worker.reading
+        tps = [tp for tp in self.assignment() if tp.topic == reading.generation.topic]
         if not tps:
             return {}
         first = {tp.partition: at for tp, at in (await self.earliest_offsets(*tps)).items()}
+        ends = {tp.partition: at for tp, at in (await self.highwaters(*tps)).items()}
         loop = asyncio.get_running_loop()
-        starts = await loop.run_in_executor(None, worker.starts, first)
+        reach("on_assignment_before_start")
+        starts = await loop.run_in_executor(None, reading.starts, first, ends)
         found = {tp: starts[tp.partition] for tp in tps}
         await self.seek_wait(found)
+        reach("on_assignment_after_start")
         return found
+
+    def check_membership(self) -> None:
+        """Raise what ended this worker's part in its group; Faust would wait for records for ever.
+
+        Raises errors of aiokafka.
+        """
+        consumer = self._thread._consumer  # noqa: SLF001 - Faust asks for records past the check
+        coordinator = consumer and consumer._coordinator  # noqa: SLF001 - as above
+        if coordinator is not None:
+            coordinator.check_errors()
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        reach("after_ack_before_commit")
+        done: bool = await super()._commit(offsets)
+        reach("after_commit")
+        return done
+
+
+class PromptConductor(Conductor):
+    """Faust's conductor, following a change of topics at once."""
+
+    _resubscribe_sleep_lock_seconds = 0.0
+
+    def follow(self, topic: str) -> None:
+        """Subscribe to this topic instead of the one before."""
+        channels = list(self._topics)
+        for channel in channels:
+            channel.topics = [topic]
+        self._topics = set(channels)  # a channel hashes by its topics
+        self._flag_changes()
+
+
+class NoTables(TableManager):
+    """Faust's tables, of which there are none: starting them waits for nothing."""
+
+    async def on_start(self) -> None:
+        """Start without the second in which tables could register."""
+        if not self.should_stop:
+            await self._update_channels()
+            await self.recovery.start()
 
 
 class LedgerTransport(driver.Transport):
     """The transport that makes such consumers."""
 
     Consumer = LedgerConsumer
+    Conductor = PromptConductor
 
 
 class Catalog:
@@ -75,8 +128,8 @@ class Catalog:
     def __init__(self, settings: StreamSettings) -> None:
         path = settings.data_dir / "catalog_snapshot.json"
         self._source = SnapshotSource(settings.endpoints.postgres, path)
-        snapshot = self._source.load()
-        self._meters = compile_meters(snapshot.meters, snapshot.version)
+        self.snapshot = self._source.load()
+        self._meters = compile_meters(self.snapshot.meters, self.snapshot.version)
 
     def meters(self) -> CompiledMeters:
         """The newest meters known."""
@@ -87,67 +140,80 @@ class Catalog:
         snapshot = self._source.refresh()
         if snapshot.version > self._meters.version:
             self._meters = compile_meters(snapshot.meters, snapshot.version)
+            self.snapshot = snapshot
             _LOG.info("catalog version %d", snapshot.version)
 
 
 class StreamWorker:
-    """All lanes of this process, by partition."""
+    """The generation that this process reads, and what goes on beside it."""
 
     def __init__(self, settings: StreamSettings) -> None:
         self.settings = settings
-        self.generation = _generation(settings)
-        self.catalog = Catalog(settings)
-        admin = kafka_admin(settings.endpoints)
-        until_done(lambda: check_log(admin, self.generation), threading.Event())
-        self._sink = Sink(settings.endpoints, self.generation)
-        self._pool = ThreadPoolExecutor(settings.lane_threads, thread_name_prefix="lane")
-        self._lanes: dict[int, tuple[LaneRunner, int]] = {}  # and the offset each expects next
-        self._starts: dict[int, int] = {}  # where each assigned partition was sought to
-        self._stopping = threading.Event()
-
-    def starts(self, first_offsets: dict[int, int]) -> dict[int, int]:
-        """Where to start each partition; waits for ClickHouse."""
-        found = until_done(
-            lambda: start_offsets(self.settings, self.generation, first_offsets), self._stopping
+        self.stopping = threading.Event()
+        self._client: Client = until_done(
+            lambda: connect_clickhouse(settings.endpoints.clickhouse), self.stopping
         )
-        self._starts.update(found)
-        return found
+        self.health = WorkerHealth(self._client)
+        self.succession = until_done(self._load_succession, self.stopping)
+        self.catalog = Catalog(settings)
+        self._admin = kafka_admin(settings.endpoints)
+        self._pool = ThreadPoolExecutor(settings.lane_threads, thread_name_prefix="lane")
+        self.reading = self._read(self.succession.reading)
+        self._carrier: Carrier | None = None
+        self._jobs_stop = threading.Event()
 
-    def drop_lanes(self) -> None:
-        """Forget every lane: after a rebalance each partition is read again from its start."""
-        for lane, _ in self._lanes.values():
-            lane.stop()
-        self._lanes.clear()
-        self._starts.clear()
+    @property
+    def generation(self) -> Generation:
+        """The generation that is read now."""
+        return self.reading.generation
+
+    def begin(self) -> None:
+        """Start what goes on beside the lanes: jobs, and carrying over."""
+        self._jobs_stop.set()
+        self._jobs_stop = threading.Event()
+        JobLoop(
+            self.settings, self.generation, self.catalog, self.reading.partitions,
+            self._jobs_stop, self.fail,
+        ).start()  # fmt: skip
+        self._carry()
+
+    def _carry(self) -> None:
+        if self._carrier is not None:
+            self._carrier.stop()
+            self._carrier = None
+        if self.succession.retired and self.settings.group is None:
+            self._carrier = Carrier(
+                self.settings.endpoints, self.settings.worker_id, self.succession, self.fail
+            )
+            self._carrier.start()
+
+    def look(self) -> Reading | None:
+        """See whether the generation that is read has ended everywhere; then the next one.
+
+        Raises errors of ClickHouse that pass: it is asked again.
+        """
+        found = self._load_succession()
+        before, self.succession = self.succession, found
+        if found.reading.number != self.generation.number:
+            return self._read(found.reading)
+        if found.newest != before.newest:
+            self._carry()
+        return None
+
+    def switch(self, reading: Reading) -> None:
+        """Read another generation from now on."""
+        _LOG.info("reads generation %d from now on", reading.generation.number)
+        self.reading.drop_lanes()
+        self.reading = reading
+        self.begin()
 
     def stop(self) -> None:
         """Give everything up that waits for a server."""
-        self._stopping.set()
-        self.drop_lanes()
-
-    async def deliver(self, event: Any) -> None:
-        """Hand an event's record to its lane; until acknowledged, the broker sends it again."""
-        message = event.message
-        partition, offset = message.partition, message.offset
-        lane, expected = self._lanes.get(partition, (None, offset))
-        if lane is None or offset != expected:
-            if offset != self._starts.get(partition):
-                if (
-                    lane is None
-                ):  # of the assignment before: what counts is sent again from the start
-                    return
-                raise ConflictError(f"partition {partition}: offset {offset} after {expected - 1}")
-            if lane is not None:  # sought once more
-                lane.stop()
-            lane = LaneRunner(
-                self.settings, self._sink, self.generation, partition, self._pool,
-                self.catalog.meters, self.fail,
-            )  # fmt: skip
-        self._lanes[partition] = (lane, offset + 1)
-        record = Record(offset, round(message.timestamp * 1000), message.value)
-        message.value = None  # held until the chunk is durable, so it must not hold its payload
-        acknowledge = partial(message.ack, event.app.consumer)
-        await lane.put(Delivery(record, acknowledge))
+        self.stopping.set()
+        self._jobs_stop.set()
+        if self._carrier is not None:
+            self._carrier.stop()
+        self.reading.drop_lanes()
 
     def fail(self, error: BaseException) -> None:
         """End the process at once: a half-working worker is worse than none."""
@@ -156,23 +222,21 @@ class StreamWorker:
         sys.stderr.flush()
         os._exit(_EXIT_FAILED)
 
+    def _read(self, generation: Generation) -> Reading:
+        return Reading(
+            self.settings, generation, self._admin, self._pool, self.catalog.meters, self.fail,
+            self.stopping,
+        )  # fmt: skip
 
-def _generation(settings: StreamSettings) -> Generation:
-    client: Client = until_done(
-        lambda: connect_clickhouse(settings.endpoints.clickhouse), threading.Event()
-    )
-    try:
-        generation = load_generation(client)
-    finally:
-        client.close()
-    if generation is None:
-        raise ConflictError("the log was not created yet: run `tollbook migrate`")
-    if generation.topic != settings.endpoints.usage_events_topic():
-        raise ConflictError(
-            f"these ClickHouse tables belong to the log {generation.topic}, not to"
-            f" {settings.endpoints.usage_events_topic()}: check TOLLBOOK_TOPIC_PREFIX"
-        )
-    return generation
+    def _load_succession(self) -> Succession:
+        found = load_succession(self._client)
+        expected = self.settings.endpoints.usage_events_topic(found.reading.number)
+        if found.reading.topic != expected:
+            raise ConflictError(
+                f"these ClickHouse tables belong to the log {found.reading.topic}, not to"
+                f" {expected}: check TOLLBOOK_TOPIC_PREFIX"
+            )
+        return found
 
 
 def build_app(worker: StreamWorker) -> StreamApp:
@@ -182,6 +246,7 @@ def build_app(worker: StreamWorker) -> StreamApp:
         settings.group or settings.endpoints.stream_group(),
         broker=[f"kafka://{address}" for address in settings.endpoints.kafka.split(",")],
         store="memory://",
+        TableManager=NoTables,
         datadir=str(settings.data_dir),
         topic_disable_leader=True,
         topic_allow_declare=False,
@@ -193,19 +258,28 @@ def build_app(worker: StreamWorker) -> StreamApp:
         broker_commit_interval=_COMMIT_SECONDS,
         consumer_max_fetch_size=ENVELOPE_BYTES_MAX,
         consumer_auto_offset_reset="earliest",
-        consumer_group_instance_id=settings.worker_id,
+        # Rejoining under the same name, it is given what it had, even of another topic.
+        consumer_group_instance_id=f"{settings.worker_id}-{worker.generation.number}",
         key_serializer="raw",
         value_serializer="raw",
         worker_redirect_stdouts=False,
     )
     app.tollbook = worker
     app.transport = LedgerTransport(app.conf.broker_consumer, app, loop=app.loop)
+    _add_agent(app, worker)
+    _add_signals(app, worker)
+    _add_timers(app, worker)
+    return app
+
+
+def _add_agent(app: StreamApp, worker: StreamWorker) -> None:
     topic = app.topic(worker.generation.topic, value_type=bytes, internal=False)
 
     async def usage_events(stream: Any) -> None:
         async for event in stream.noack().events():
             try:
-                await worker.deliver(event)
+                if event.message.topic == worker.generation.topic:
+                    await worker.reading.deliver(event)
             except asyncio.CancelledError:
                 raise
             except BaseException as error:  # noqa: BLE001 - panics of Polars are no `Exception`
@@ -213,28 +287,62 @@ def build_app(worker: StreamWorker) -> StreamApp:
 
     app.agent(topic, name="usage_events", concurrency=1)(usage_events)
 
+
+def _add_signals(app: StreamApp, worker: StreamWorker) -> None:
     async def assigned(*arguments: Any, **_: Any) -> None:
         partitions: set[TP] = arguments[-1]
-        worker.drop_lanes()
-        mine = sorted(tp.partition for tp in partitions if tp.topic == worker.generation.topic)
+        reading = worker.reading
+        reading.drop_lanes()
+        mine = sorted(tp.partition for tp in partitions if tp.topic == reading.generation.topic)
+        reading.keep(set(mine))
+        worker.health.assigned = True
         _LOG.info("assigned partitions %s", mine)
 
     async def revoked(*_: Any, **__: Any) -> None:
-        worker.drop_lanes()
-
-    app.on_partitions_assigned.connect(assigned, weak=False)
-    app.on_partitions_revoked.connect(revoked, weak=False)
+        worker.health.assigned = False
+        worker.reading.drop_lanes()
 
     async def stopping(*_: Any, **__: Any) -> None:
         worker.stop()
 
+    app.on_partitions_assigned.connect(assigned, weak=False)
+    app.on_partitions_revoked.connect(revoked, weak=False)
     app.on_before_shutdown.connect(stopping, weak=False)
+
+
+def _add_timers(app: StreamApp, worker: StreamWorker) -> None:
+    async def begin() -> None:
+        worker.health.loop = asyncio.get_running_loop()
+        worker.begin()
 
     async def refresh_catalog() -> None:
         await asyncio.get_running_loop().run_in_executor(None, worker.catalog.refresh)
 
-    app.timer(settings.catalog_refresh_seconds)(refresh_catalog)
-    return app
+    async def follow_generations() -> None:
+        try:
+            found = await asyncio.get_running_loop().run_in_executor(None, worker.look)
+        except Stopped:
+            return
+        except (DatabaseError, DependencyDownError, OSError) as error:
+            _LOG.warning("the generations are not known: %s", str(error).split("\n")[0])
+            return
+        except TollbookError as error:
+            worker.fail(error)
+            return
+        if found is not None:
+            worker.switch(found)
+            cast("PromptConductor", app.topics).follow(found.generation.topic)
+
+    async def check_membership() -> None:
+        try:
+            cast("LedgerConsumer", app.consumer).check_membership()
+        except Exception as error:  # noqa: BLE001 - whatever ended it, only a new process joins
+            worker.fail(error)
+
+    app.task(begin)
+    app.timer(_MEMBERSHIP_SECONDS)(check_membership)
+    app.timer(worker.settings.catalog_refresh_seconds)(refresh_catalog)
+    app.timer(worker.settings.generation_refresh_seconds)(follow_generations)
 
 
 def run(settings: StreamSettings) -> None:
@@ -243,5 +351,11 @@ def run(settings: StreamSettings) -> None:
     Raises `ConflictError` before it starts when the log was not created or is another one.
     """
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    app = build_app(StreamWorker(settings))
-    faust.Worker(app, loglevel="INFO", redirect_stdouts=False).execute_from_commandline()
+    worker = StreamWorker(settings)
+    if settings.metrics_port is not None:
+        served = worker.health.serve(settings.metrics_host, settings.metrics_port)
+        _LOG.info("metrics and health at %s", served.url)
+    app = build_app(worker)
+    warm_up()  # after what may refuse to start, before the group expects heartbeats
+    # Logs are set up by the entry point.
+    faust.Worker(app, redirect_stdouts=False, override_logging=False).execute_from_commandline()

@@ -5,10 +5,6 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from clickhouse_connect.driver.client import Client
-
-import sql
-
 
 @dataclass(frozen=True, slots=True)
 class Cut:
@@ -20,13 +16,12 @@ class Cut:
         """Canonical text: keys sorted, no spaces."""
         return json.dumps(self.offsets, sort_keys=True, separators=(",", ":"))
 
+    def by_partition(self) -> dict[tuple[int, int], int]:
+        """The same offsets by (generation, partition)."""
+        parts = {name: name.split("/") for name in self.offsets}
+        return {(int(parts[n][0]), int(parts[n][1])): end for n, end in self.offsets.items()}
+
     @classmethod
     def from_json(cls, text: str) -> Cut:
         """Read the text of `as_json` back."""
         return cls({str(part): int(offset) for part, offset in json.loads(text).items()})
-
-
-def read_cut(client: Client) -> Cut:
-    """The newest cut: what the ledger proves without a hole, in every partition."""
-    rows = client.query(sql.load("clickhouse/queries/ledger_cut")).result_rows
-    return Cut({f"{generation}/{partition}": end for generation, partition, end in rows})

@@ -1,39 +1,36 @@
-"""Usage of a period, exact at a cut: whole hours from `meter_usage`, the rest from the events."""
+"""Usage of a tenant: exact at a cut, for any windows of time, now and for ever the same."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
-from typing import Any, Final
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from typing import Final
 
 import polars as pl
-from clickhouse_connect.driver.exceptions import OperationalError
-from urllib3.exceptions import HTTPError
 
 import sql
-from catalog.metering.aggregate import QUANTITY, aggregate, compile_meters
-from catalog.meters import MeterDefinition
-from core.clock import epoch_micros
+from catalog.meter_definition import MeterDefinition, counted_period
+from core.clock import monotonic_seconds
 from core.errors import DependencyDownError
 from core.ids import TenantId
 from core.period import Period
 from db.clickhouse import connect_clickhouse
-from rating.sums import sum_quantities
-from usage.cut import Cut, read_cut
+from usage.answer import ANSWER, answer
+from usage.ask import everyone
+from usage.cut import Cut
+from usage.gather import Gatherer
+from usage.look import Look, read_look
+from usage.spans import Spans
+from usage.troubles import clickhouse_troubles
 
-_HOUR: Final = timedelta(hours=1)
-_SUBJECT_BYTES_MAX: Final = 32 * 1024
-"""Of subjects in one query, with room for escapes: ClickHouse reads 256 KiB of text."""
+_INSTANT: Final = pl.Datetime("us", "UTC")
+_THREADS: Final = 2
+"""Queries of one answer that run side by side."""
 
-_QUOTES: Final = 4
-_SCHEMA: Final[dict[str, pl.DataType | type[pl.DataType]]] = {
-    "meter_id": pl.String,
-    "subject": pl.String,
-    "summed": QUANTITY,
-    "event_count": pl.Int64,
-    "unmeterable_count": pl.Int64,
-}
+_LOOK_SECONDS: Final = 1.0
+"""How long a look at the ledger serves: an older one is as right, only less coarse."""
 
 
 class UsageReader:
@@ -41,14 +38,17 @@ class UsageReader:
 
     def __init__(self, clickhouse_url: str) -> None:
         self._client = connect_clickhouse(clickhouse_url)
+        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="usage")
+        self._look: tuple[float, Look] | None = None
 
     def close(self) -> None:
         """Let go of the connections."""
+        self._pool.shutdown()
         self._client.close()
 
     def cut(self) -> Cut:
-        """The newest cut. Answers at it never change."""
-        return read_cut(self._client)
+        """The newest cut. Answers at it never change. Raises `DependencyDownError`."""
+        return self._renewed().cut
 
     def period_usage(
         self,
@@ -57,137 +57,129 @@ class UsageReader:
         period: Period,
         cut: Cut,
         subjects: Sequence[str] | None = None,
+        *,
+        by_dimensions: bool = False,
     ) -> pl.DataFrame:
         """What each subject used of each meter in the period, by event time.
 
-        Returns one row per meter and subject with events: meter_id String, subject String, quantity
-        Decimal(38, 12), event_count Int64, unmeterable_count Int64; sorted by the first two. The
-        quantity of a `count` meter is its number of events.
-        """
-        if subjects is not None and not subjects:
-            return self._quantities([], meters)
-        groups: defaultdict[int, list[MeterDefinition]] = defaultdict(list)
-        for meter in meters:
-            groups[meter.catalog_version].append(meter)
-        try:
-            parts = [
-                part
-                for version, group in sorted(groups.items())
-                for some in _slices(subjects)
-                for part in self._group(tenant_id, group, version, period, cut, some)
-            ]
-        except (OperationalError, HTTPError, OSError) as error:
-            raise DependencyDownError(f"ClickHouse does not answer: {error}") from error
-        return self._quantities(parts, meters)
+        Returns one row per meter and subject (and dimensions) with events, or with a level that
+        holds: meter_id, subject, (dimensions) String; quantity Decimal(38, 12), after the unit's
+        conversion, a ratio rounded half away from zero; numerator, denominator String: the same
+        quantity, exact; event_count, unmeterable_count Int64, net of voids. Sorted by the first.
 
-    def _group(
+        Raises `DependencyDownError` when ClickHouse does not answer, or proves less than the cut.
+        """
+        usage = self.windowed_usage(
+            tenant_id, meters, [period], cut, subjects, by_dimensions=by_dimensions
+        )
+        return usage.drop("window")
+
+    def windowed_usage(
         self,
         tenant_id: TenantId,
-        meters: list[MeterDefinition],
-        catalog_version: int,
+        meters: Sequence[MeterDefinition],
+        windows: Sequence[Period],
+        cut: Cut,
+        subjects: Sequence[str] | None = None,
+        *,
+        by_dimensions: bool = False,
+    ) -> pl.DataFrame:
+        """`period_usage` of each of several windows: its columns after `window` UInt32.
+
+        `windows` are sorted and disjoint, of any length, with gaps or without: the days of a time
+        zone, say. `window` is a place in them. Raises `ValidationError` when they overlap.
+        """
+        Spans.of(windows)
+        columns = [n for n in ANSWER.names() if by_dimensions or n != "dimensions"]
+        parts = [pl.DataFrame(schema=ANSWER)]
+        who = tuple(everyone(tenant_id, subjects))
+        if who and meters and windows:
+            gatherer = Gatherer(
+                self._client, self._pool, self._look_at(cut).ledger, cut, who, by_dimensions
+            )
+            for numbers, some in _counted_alike(meters, windows).items():
+                spans = Spans.of([period for _, period in numbers])
+                with clickhouse_troubles():
+                    found = answer(gatherer, some, spans)
+                places = pl.Series([number for number, _ in numbers], dtype=pl.UInt32)
+                parts.append(found.with_columns(places.gather(found["window"]).alias("window")))
+        key = ("window", "meter_id", "subject", "dimensions")
+        return pl.concat(parts).sort(key).select(columns)
+
+    def merged_rows(
+        self,
+        meter: MeterDefinition,
         period: Period,
         cut: Cut,
-        subjects: Sequence[str],
-    ) -> list[pl.DataFrame]:
-        """Whole hours and the rest, both from the same set of runs.
-
-        Two queries ask for that set one after the other. It only grows, so when it is as large
-        afterwards as it was before, it was the same all the time.
-        """
-        first_hour = _hour(period.start + _HOUR - timedelta(microseconds=1))
-        end_hour = max(first_hour, _hour(period.end))
-        chunks = self._client.query(sql.load("clickhouse/queries/chunk_records_of_generations"))
-        parameters: dict[str, Any] = {
-            "tenant_id": str(tenant_id),
-            "meter_ids": [str(meter.id) for meter in meters],
-            "types": sorted({meter.event_type for meter in meters}),
-            "subjects": list(subjects),
-            "start_us": epoch_micros(period.start),
-            "end_us": epoch_micros(period.end),
-            "first_hour_us": epoch_micros(first_hour),
-            "end_hour_us": epoch_micros(end_hour),
-            "catalog_version": catalog_version,
-            "cut_parts": list(cut.offsets),
-            "cut_ends": list(cut.offsets.values()),
-            "generations": [generation for generation, _ in chunks.result_rows],
-            "chunk_records": [chunk_records for _, chunk_records in chunks.result_rows],
-        }
-        while True:
-            usable = self._usable_runs(parameters)
-            parts = [self._hours(parameters), *self._events(parameters, meters, catalog_version)]
-            if self._usable_runs(parameters) == usable:
-                return parts
-
-    def _usable_runs(self, parameters: dict[str, Any]) -> int:
-        rows = self._client.query(
-            sql.load("clickhouse/queries/count_usable_runs"), parameters=parameters
-        ).result_rows
-        return int(rows[0][0])
-
-    def _hours(self, parameters: dict[str, Any]) -> pl.DataFrame:
-        hours = self._client.query_arrow(
-            sql.load("clickhouse/queries/period_usage_of_hours"), parameters=parameters
-        )
-        return _normal(pl.DataFrame(pl.from_arrow(hours)))
-
-    def _events(
-        self, parameters: dict[str, Any], meters: list[MeterDefinition], catalog_version: int
-    ) -> Iterator[pl.DataFrame]:
-        compiled = compile_meters(meters, catalog_version)
-        stream = self._client.query_arrow_stream(
-            sql.load("clickhouse/queries/period_usage_events"), parameters=parameters
-        )
-        with stream as blocks:
-            for block in blocks:
-                rows = aggregate(pl.DataFrame(pl.from_arrow(block)), compiled)
-                yield _normal(rows.rename({"sum": "summed"}))
-
-    def _quantities(
-        self, parts: list[pl.DataFrame], meters: Sequence[MeterDefinition]
+        subjects: Sequence[str] | None = None,
     ) -> pl.DataFrame:
-        counting = [str(meter.id) for meter in meters if meter.aggregation == "count"]
-        counted = pl.col("event_count").cast(QUANTITY)
-        return (
-            sum_quantities(
-                pl.concat([pl.DataFrame(schema=_SCHEMA), *parts]),
-                ("meter_id", "subject"),
-                "summed",
-                ("event_count", "unmeterable_count"),
+        """`WINDOW_ROWS` of a period: one for each subject and all dimensions that have events.
+
+        For an aggregation that merges; raises as `period_usage`.
+        """
+        who = tuple(everyone(meter.tenant_id, subjects))
+        ledger = self._look_at(cut).ledger
+        gatherer = Gatherer(self._client, self._pool, ledger, cut, who, by_dimensions=True)
+        with clickhouse_troubles():
+            return gatherer.rows([meter], Spans.of([period]))
+
+    def event_times(
+        self, meter: MeterDefinition, cut: Cut, subjects: Sequence[str] | None = None
+    ) -> tuple[datetime, datetime] | None:
+        """First and last time of events of a meter's types at a cut; None where there are none.
+
+        Raises `DependencyDownError` when ClickHouse does not answer.
+        """
+        parts = cut.by_partition()
+        parameters = {
+            "tenant_id": str(meter.tenant_id),
+            "types": list(meter.event_types),
+            "subjects": list(subjects or ()),
+            "generations": [generation for generation, _ in parts],
+            "partitions": [partition for _, partition in parts],
+            "ends": list(parts.values()),
+        }
+        query = sql.load("clickhouse/queries/times_of_events")
+        with clickhouse_troubles():
+            table = self._client.query_arrow(query, parameters=parameters)
+        rows = pl.DataFrame(pl.from_arrow(table)).select(pl.all().cast(_INSTANT)).rows()
+        return rows[0] if rows else None
+
+    def _look_at(self, cut: Cut) -> Look:
+        """A look that proves the cut."""
+        if self._look is not None:
+            since, look = self._look
+            if monotonic_seconds() - since < _LOOK_SECONDS and _proves(look, cut):
+                return look
+        look = self._renewed()
+        if not _proves(look, cut):
+            raise DependencyDownError(
+                f"ClickHouse proves the log up to {look.cut.as_json()} only, which is less than the"
+                f" cut {cut.as_json()}: it is being repaired; ask again"
             )
-            .select(
-                "meter_id",
-                "subject",
-                pl.when(pl.col("meter_id").is_in(counting))
-                .then(counted)
-                .otherwise(pl.col("summed"))
-                .alias("quantity"),
-                "event_count",
-                "unmeterable_count",
-            )
-            .sort("meter_id", "subject")
-        )
+        return look
+
+    def _renewed(self) -> Look:
+        now = monotonic_seconds()
+        with clickhouse_troubles():
+            look = read_look(self._client)
+        self._look = (now, look)
+        return look
 
 
-def _hour(at: datetime) -> datetime:
-    return at.replace(minute=0, second=0, microsecond=0)
+def _proves(look: Look, cut: Cut) -> bool:
+    proved = look.cut.offsets
+    return all(proved.get(part, 0) >= end for part, end in cut.offsets.items())
 
 
-def _normal(rows: pl.DataFrame) -> pl.DataFrame:
-    return rows.select(pl.col(name).cast(dtype) for name, dtype in _SCHEMA.items())
-
-
-def _slices(subjects: Sequence[str] | None) -> Iterator[list[str]]:
-    """Subjects in portions that fit into a query's text; no subjects at all stand for everybody."""
-    if subjects is None:
-        yield []
-        return
-    portion: list[str] = []
-    size = 0
-    for subject in dict.fromkeys(subjects):
-        size += len(subject.encode()) + _QUOTES
-        if portion and size > _SUBJECT_BYTES_MAX:
-            yield portion
-            portion, size = [], len(subject.encode()) + _QUOTES
-        portion.append(subject)
-    if portion:
-        yield portion
+def _counted_alike(
+    meters: Sequence[MeterDefinition], windows: Sequence[Period]
+) -> dict[tuple[tuple[int, Period], ...], list[MeterDefinition]]:
+    """Meters by the windows, or parts of windows, that count: archived ones count less."""
+    alike: defaultdict[tuple[tuple[int, Period], ...], list[MeterDefinition]] = defaultdict(list)
+    for meter in meters:
+        counted = [(at, counted_period(meter, window)) for at, window in enumerate(windows)]
+        numbers = tuple((at, period) for at, period in counted if period is not None)
+        if numbers:
+            alike[numbers].append(meter)
+    return alike

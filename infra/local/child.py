@@ -61,6 +61,10 @@ class Child:
         """Whether it was started and has not ended."""
         return self._running is not None and self._running.poll() is None
 
+    def exit_code(self) -> int | None:
+        """How it ended, None while it runs or was never started."""
+        return None if self._running is None else self._running.poll()
+
     def signal(self, number: signal.Signals) -> None:
         """Send a signal; SIGKILL and SIGTERM are followed until the process has ended."""
         if self._running is None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import secrets
 import socket
+import time
 from dataclasses import asdict, dataclass
 from typing import Final
 
 import psutil
 
+from core.clock import monotonic_seconds
 from infra.local.errors import PortTakenError
 
 LOOPBACK: Final = "127.0.0.1"
@@ -19,6 +21,8 @@ LOOPBACK: Final = "127.0.0.1"
 _FIRST_PORT: Final = 17_000
 _PORT_COUNT: Final = 15_000
 _ATTEMPTS: Final = 200
+_PATIENCE_SECONDS: Final = 5.0
+_POLL_SECONDS: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +82,15 @@ def answers(port: int) -> bool:
 
 
 def require_free(port: int, part: str, option: str) -> None:
-    """Raise `PortTakenError`, naming the holder and the option to choose another port."""
-    if not is_free(port):
+    """Raise `PortTakenError`, naming the holder and the option to choose another port.
+
+    Has a little patience: a process that was killed may be gone before its port is.
+    """
+    deadline = monotonic_seconds() + _PATIENCE_SECONDS
+    while not is_free(port):
+        if monotonic_seconds() < deadline:
+            time.sleep(_POLL_SECONDS)
+            continue
         raise PortTakenError(
             f"port {port} for {part} is taken by {_holder(port)}:"
             f" stop that process, or choose another with `tollbook up {option} PORT`",

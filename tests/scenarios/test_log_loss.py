@@ -13,9 +13,11 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.cimpl import NewTopic
 
-from core.clock import monotonic_seconds
+from core.clock import SystemClock, monotonic_seconds
 from core.events import event_key, partition_of
+from db.clickhouse import connect_clickhouse
 from streams.generation import kafka_admin
+from streams.lag import read_lag
 from tests.scenarios.traffic import make_batches, make_event
 from tests.scenarios.world import Sender, World, post
 
@@ -65,6 +67,38 @@ def test_a_worker_refuses_a_log_that_lost_what_was_not_counted(world: World, see
         time.sleep(0.2)
     assert "begins at offset 1, but only 0 offsets are proved" in worker.read_log()
     assert world.rows("SELECT count() FROM usage_events") == [(0,)]
+
+
+def test_a_worker_refuses_a_log_that_ends_before_what_is_counted(world: World, seed: int) -> None:
+    """As after an unclean leader election: new records would take the offsets of counted ones."""
+    url = world.ingest()
+    sender = Sender(url, world.api_key, make_batches(random.Random(seed), 2_000), seconds=0.1)
+    sender.start()
+    sender.finish()
+    worker = world.worker("a")
+    world.wait_until_proved(worker.start)
+    worker.signal(signal.SIGKILL)
+    client = connect_clickhouse(world.endpoints.clickhouse)
+    (columns,) = client.query(
+        "SELECT groupArray(name) FROM system.columns WHERE database ="
+        " currentDatabase() AND table = 'stream_ledger' AND name != 'version'"
+    ).result_rows[0]
+    chosen = ", ".join("last_offset + 3" if name == "last_offset" else name for name in columns)
+    client.command(
+        f"INSERT INTO stream_ledger ({', '.join(columns)}) SELECT {chosen} FROM stream_ledger FINAL"
+        " WHERE partition = 2 ORDER BY run DESC LIMIT 1"
+    )
+    client.close()
+    end = world.log_ends()[2]
+    assert end % 64 < 61, "the chunk stays open"
+    worker.start()
+    deadline = monotonic_seconds() + 60
+    while worker.alive():
+        assert monotonic_seconds() < deadline, "the worker went on"
+        time.sleep(0.2)
+    assert f"ends at offset {end}, but {end + 3} offsets are counted already" in worker.read_log()
+    lost = {part.partition: part.lost_records for part in read_lag(world.endpoints, SystemClock())}
+    assert lost == {0: 0, 1: 0, 2: 3, 3: 0}
 
 
 def test_what_is_no_envelope_and_what_breaks_the_contract_becomes_a_dead_letter(

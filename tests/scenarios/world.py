@@ -36,7 +36,7 @@ class World:
     def __init__(self, endpoints: Endpoints, folder: Path) -> None:
         self.endpoints, self.folder = endpoints, folder
         self.processes: list[Child] = []
-        self.tenant_id, self.api_key, self.meters = _set_up(endpoints)
+        self.tenant_id, self.api_key, self.meters = set_up(endpoints)
 
     def process(self, name: str, *arguments: str) -> Child:
         """Start `tollbook ARGUMENTS`."""
@@ -158,20 +158,21 @@ def _reader(endpoints: Endpoints) -> Iterator[UsageReader]:
         reader.close()
 
 
-def _set_up(endpoints: Endpoints) -> tuple[TenantId, str, list[MeterDefinition]]:
+def set_up(endpoints: Endpoints, slug: str = "acme") -> tuple[TenantId, str, list[MeterDefinition]]:
+    """A tenant with an API key and two meters, `requests` and `tokens`."""
     clock, db = SystemClock(), Database(endpoints.postgres)
     try:
         with db.transaction() as conn:
-            tenant, _ = ensure_tenant(conn, clock, "acme", "Acme")
+            tenant, _ = ensure_tenant(conn, clock, slug, slug.title())
             key = insert_api_key(conn, clock, tenant.id, "scenario")
             meters = [
                 create_meter(
                     conn, clock, tenant.id, slug="requests", name="Requests", event_type="request",
-                    aggregation="count", value_path=None,
+                    aggregation="count",
                 ),
                 create_meter(
                     conn, clock, tenant.id, slug="tokens", name="Tokens", event_type="request",
-                    aggregation="sum", value_path=("usage", "tokens"),
+                    aggregation="sum", value="usage.tokens",
                 ),
             ]  # fmt: skip
         return tenant.id, key, meters

@@ -36,11 +36,11 @@ class LogRecord:
 
 @dataclass
 class Recount:
-    """Verdicts by (offset, row); counts by chunk; (count, unmeterable, sum) by usage cell."""
+    """Verdicts by (offset, row); counts by chunk; by cell (count, voided, unmeterable, sum)."""
 
     verdicts: dict[tuple[int, int], str] = field(default_factory=dict)
     counts: dict[int, dict[str, int]] = field(default_factory=dict)
-    cells: dict[tuple[Any, ...], tuple[int, int, Fraction]] = field(default_factory=dict)
+    cells: dict[tuple[Any, ...], tuple[int, int, int, Fraction]] = field(default_factory=dict)
 
 
 def value_of(data: str, path: tuple[str, ...]) -> Fraction | None:
@@ -61,7 +61,8 @@ def recount(records: list[LogRecord], chunk: int, meters: list[dict[str, Any]]) 
     """Judge and meter a whole partition. A meter: id, tenant, type, path (None: counts)."""
     result = Recount()
     held: dict[tuple[str, str, str], tuple[int, Sent]] = {}
-    cells: defaultdict[tuple[Any, ...], list[Any]] = defaultdict(lambda: [0, 0, Fraction(0)])
+    voided: set[tuple[str, str, str]] = set()
+    cells: defaultdict[tuple[Any, ...], list[Any]] = defaultdict(lambda: [0, 0, 0, Fraction(0)])
     now = 0
     for offset, record in enumerate(records):
         now = max(now, record.timestamp_ms)
@@ -76,6 +77,15 @@ def recount(records: list[LogRecord], chunk: int, meters: list[dict[str, Any]]) 
             key = (event.tenant, event.source, event.id)
             if not event.subject:
                 verdict = "rejected"
+            elif event.type == "tollbook.void":
+                named = json.loads(event.data)
+                key = (event.tenant, named["source"], named["id"])
+                verdict = "duplicates" if key in voided else "accepted"
+                if key not in held:
+                    verdict = "rejected"
+                elif key not in voided:
+                    voided.add(key)
+                    _meter(cells, held[key][1], offset // chunk, meters, sign=-1)
             elif key in held and held[key][0] >= now - HORIZON_MS:
                 same = (held[key][1].type, held[key][1].subject, held[key][1].data) == (
                     event.type, event.subject, event.data
@@ -84,11 +94,12 @@ def recount(records: list[LogRecord], chunk: int, meters: list[dict[str, Any]]) 
             else:
                 verdict = "accepted"
                 held[key] = (now, event)
-                _meter(cells, event, offset // chunk, meters)
+                voided.discard(key)
+                _meter(cells, event, offset // chunk, meters, sign=1)
             result.verdicts[offset, row] = verdict
             counts["events"] += 1
             counts[verdict] += 1
-    result.cells = {key: (cell[0], cell[1], cell[2]) for key, cell in cells.items()}
+    result.cells = {key: (cell[0], cell[1], cell[2], cell[3]) for key, cell in cells.items()}
     return result
 
 
@@ -97,6 +108,8 @@ def _meter(
     event: Sent,
     run: int,
     meters: list[dict[str, Any]],
+    *,
+    sign: int,
 ) -> None:
     hour = event.time - timedelta(
         minutes=event.time.minute, seconds=event.time.second, microseconds=event.time.microsecond
@@ -107,7 +120,7 @@ def _meter(
         cell = cells[run, meter["id"], event.subject, hour]
         value = Fraction(0) if meter["path"] is None else value_of(event.data, meter["path"])
         if value is None:
-            cell[1] += 1
+            cell[2] += sign
         else:
-            cell[0] += 1
-            cell[2] += value
+            cell[0 if sign > 0 else 1] += 1
+            cell[3] += sign * value

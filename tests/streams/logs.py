@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from fractions import Fraction
 from typing import Any
@@ -14,11 +15,12 @@ from catalog.metering.aggregate import CompiledMeters, compile_meters
 from catalog.meters import MeterDefinition
 from core.clock import epoch_micros
 from core.envelope import ENVELOPE_SCHEMA, encode_envelope
-from core.events import content_hash, event_key
+from core.events import VOID_TYPE, content_hash, event_key
 from core.ids import MeterId, TenantId
 from streams.generation import Generation
 from streams.lane import Flush
 from streams.records import Record
+from streams.voids import TARGET_COLUMNS, TARGET_SCHEMA
 from tests.streams.log_oracle import LogRecord, Sent
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
@@ -38,11 +40,10 @@ def meter(
         tenant_id=TenantId(UUID(tenant)),
         slug=f"meter-{number}",
         name=f"Meter {number}",
-        event_type=event_type,
+        event_types=(event_type,),
         aggregation="count" if path is None else "sum",
-        value_path=path,
+        value=None if path is None else ".".join(path),
         catalog_version=number,
-        archived=False,
     )
 
 
@@ -64,18 +65,45 @@ def plain(meters: tuple[MeterDefinition, ...], version: int) -> list[dict[str, A
         {
             "id": str(meter.id),
             "tenant": str(meter.tenant_id),
-            "type": meter.event_type,
-            "path": meter.value_path,
+            "type": meter.event_types[0],
+            "path": None if meter.value is None else tuple(meter.value.split(".")),
         }
         for meter in meters
         if meter.catalog_version <= version
     ]
 
 
+def key_of_sent(event: Sent) -> bytes:
+    """The key of an event; a void has that of its target."""
+    if event.type != VOID_TYPE:
+        return event_key(event.tenant, event.source, event.id)
+    target = json.loads(event.data)
+    return event_key(event.tenant, target["source"], target["id"])
+
+
+class StoredTargets:
+    """What voids find: the events of the flushes written so far, as tables hold them."""
+
+    def __init__(self) -> None:
+        self.written: list[pl.DataFrame] = []
+
+    def write(self, flush: Flush) -> Flush:
+        """Take a flush for written."""
+        self.written.append(flush.events.select(TARGET_COLUMNS))
+        return flush
+
+    def find(self, keys: pl.Series, before: int) -> pl.DataFrame:
+        """As `FindTargets`."""
+        if not self.written:
+            return pl.DataFrame(schema=TARGET_SCHEMA)
+        asked = pl.col("key").is_in(keys.implode())
+        return pl.concat(self.written).filter(asked & (pl.col("offset") < before))
+
+
 def envelope(events: tuple[Sent, ...]) -> bytes:
     columns: dict[str, list[object]] = {
         "tenant_id": [event.tenant for event in events],
-        "key": [event_key(event.tenant, event.source, event.id) for event in events],
+        "key": [key_of_sent(event) for event in events],
         "content_hash": [
             content_hash(event.type, event.subject, None, event.data.encode()) for event in events
         ],
@@ -121,11 +149,12 @@ def counts_of(flushes: list[Flush]) -> dict[int, dict[str, int]]:
     return {row["run"]: {name: row[name] for name in names} for row in rows}
 
 
-def cells_of(flushes: list[Flush]) -> dict[tuple[Any, ...], tuple[int, int, Fraction]]:
+def cells_of(flushes: list[Flush]) -> dict[tuple[Any, ...], tuple[int, int, int, Fraction]]:
     rows = pl.concat(flush.usage for flush in flushes if flush.usage is not None).to_dicts()
     return {
         (row["run"], row["meter_id"], row["subject"], row["hour"]): (
             row["event_count"],
+            row["voided_count"],
             row["unmeterable_count"],
             Fraction(row["sum"]),
         )

@@ -10,15 +10,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import InternalError
+from core.events import VOID_TYPE
 from streams.index import DedupeIndex
 from streams.lane import COUNTS, Flush, Lane
-from streams.records import key_halves
+from streams.records import Record, key_halves
+from streams.voids import POSITION
 from tests.streams.log_oracle import HORIZON_MS, LogRecord, Sent, recount
 from tests.streams.logs import (
     METERS,
     START,
     START_MS,
     TENANTS,
+    StoredTargets,
     cells_of,
     compiled,
     counts_of,
@@ -29,9 +32,17 @@ from tests.streams.logs import (
 )
 
 CHUNK = 3
+
+
+def void_of(tenant: str, source: str, event_id: str) -> Sent:
+    """A void of the event with this source and id."""
+    target = f'{{"source":"{source}","id":"{event_id}"}}'
+    return Sent(tenant, "corrections", f"void-{source}-{event_id}", VOID_TYPE, "x", START, target)
+
+
 DATA = ("{}", '{"n":1}', '{"n":0.000000000001}', '{"n":1e15}', '{"n":"x"}', '{"deep":{"n":2.5}}')
 
-events = st.builds(
+plain_events = st.builds(
     Sent,
     tenant=st.sampled_from(TENANTS),
     source=st.sampled_from(["a", "b"]),
@@ -41,6 +52,10 @@ events = st.builds(
     time=st.integers(-5, 5).map(lambda halves: START + timedelta(minutes=30 * halves)),
     data=st.sampled_from(DATA),
 )
+voids = st.builds(
+    void_of, st.sampled_from(TENANTS), st.sampled_from(["a", "b"]), st.sampled_from("1234")
+)
+events = st.one_of(plain_events, plain_events, voids)
 steps_ms = st.sampled_from([0, 1, 1000, HORIZON_MS - 1, HORIZON_MS, -5000])
 logs = st.lists(
     st.tuples(steps_ms, st.one_of(st.none(), st.lists(events, min_size=1, max_size=4).map(tuple))),
@@ -57,16 +72,20 @@ def timed(made: list[tuple[int, Any]]) -> list[LogRecord]:
     return log
 
 
-def new_lane(version: int = len(METERS)) -> Lane:
-    return Lane(generation(CHUNK), 0, 0, 0, DedupeIndex(HORIZON_MS), compiled(version))
+def new_lane(version: int = len(METERS), stored: StoredTargets | None = None) -> Lane:
+    find = (stored or StoredTargets()).find
+    return Lane(generation(CHUNK), 0, 0, 0, DedupeIndex(HORIZON_MS), compiled(version), find)
 
 
-def run(lane: Lane, log: list[LogRecord], cuts: list[int], version: int) -> list[Flush]:
+def run(log: list[LogRecord], cuts: list[int], version: int = len(METERS)) -> list[Flush]:
     """Step through the log in pieces that end at `cuts`."""
-    records, flushes = to_records(log), []
+    stored = StoredTargets()
+    lane = new_lane(version, stored)
+    records: list[Record] = to_records(log)
+    flushes: list[Flush] = []
     bounds = sorted({0, len(records), *(cut for cut in cuts if cut < len(records))})
     for start, end in pairwise(bounds):
-        flushes += lane.step(records[start:end], compiled(version))
+        flushes += map(stored.write, lane.step(records[start:end], compiled(version)))
     return flushes
 
 
@@ -76,7 +95,7 @@ def test_any_division_of_the_log_gives_the_recount(
     made: list[tuple[int, Any]], cuts: list[int], version: int
 ) -> None:
     log = timed(made)
-    flushes = run(new_lane(version), log, cuts, version)
+    flushes = run(log, cuts, version)
     truth = recount(log, CHUNK, plain(METERS, version))
     kept = {at: verdict for at, verdict in truth.verdicts.items() if verdict != "duplicates"}
     assert verdicts_of(flushes) == kept
@@ -93,21 +112,24 @@ def test_a_lane_that_resumes_inside_a_chunk_ends_like_the_recount(
 ) -> None:
     log = timed(made)
     at = min(at, len(log) - 1)
-    first = run(new_lane(), log[:at], [], len(METERS))
-    stored = pl.concat(flush.events for flush in first)
+    first = run(log[:at], [])
+    targets = StoredTargets()
+    stored = pl.concat(targets.write(flush).events for flush in first)
+    holding = stored.filter(pl.col("sign") == 1)
     last = first[-1].ledger.row(-1, named=True)
     index = DedupeIndex(HORIZON_MS)
     index.hold(
-        key_halves(stored["key"]),
-        stored["content_hash"].to_numpy(),
-        stored["log_time_ms"].to_numpy(),
+        key_halves(holding["key"]),
+        holding["content_hash"].to_numpy(),
+        holding["log_time_ms"].to_numpy(),
     )
-    lane = Lane(generation(CHUNK), 0, at, last["log_time_ms"], index, compiled())
+    now_ms = last["log_time_ms"]
+    lane = Lane(generation(CHUNK), 0, at, now_ms, index, compiled(), targets.find)
     if at % CHUNK:
-        columns = ("offset", "row", "tenant_id", "type", "subject", "time", "data")
+        columns = (*POSITION, "sign", "tenant_id", "type", "subject", "time", "data")
         of_chunk = stored.filter(pl.col("offset") >= at - at % CHUNK).select(columns)
         lane.resume([last[name] for name in COUNTS], of_chunk)
-    rest = lane.step(to_records(log)[at:], compiled())
+    rest = list(map(targets.write, lane.step(to_records(log)[at:], compiled())))
     truth = recount(log, CHUNK, plain(METERS, len(METERS)))
     assert counts_of(rest) == {run: row for run, row in truth.counts.items() if run >= at // CHUNK}
     kept = {where for where, verdict in truth.verdicts.items() if verdict != "duplicates"}
@@ -126,7 +148,7 @@ def one(event_id: str) -> tuple[Sent, ...]:
 def test_a_new_catalog_takes_effect_at_the_next_chunk_start() -> None:
     lane = new_lane(version=1)
     records = to_records([LogRecord(START_MS, one(str(n))) for n in range(6)])
-    flushes = lane.step(records[:2], compiled(1)) + lane.step(records[2:], compiled(2))
+    flushes = [*lane.step(records[:2], compiled(1)), *lane.step(records[2:], compiled(2))]
     ledger = pl.concat(flush.ledger for flush in flushes)
     assert ledger.select("run", "catalog_version").unique().sort("run").rows() == [(0, 1), (1, 2)]
     meters = {(run, meter) for run, meter, *_ in cells_of(flushes)}
@@ -147,7 +169,7 @@ def test_the_commit_follows_complete_chunks_only() -> None:
 def test_a_gap_in_the_offsets_stops_the_lane() -> None:
     records = to_records([LogRecord(START_MS, one(str(n))) for n in range(3)])
     with pytest.raises(InternalError, match="expected offset 1, got 2: the log has a gap"):
-        new_lane().step([records[0], records[2]], compiled())
+        list(new_lane().step([records[0], records[2]], compiled()))
 
 
 def test_a_key_is_held_for_the_horizon_and_not_a_millisecond_longer() -> None:
@@ -156,5 +178,38 @@ def test_a_key_is_held_for_the_horizon_and_not_a_millisecond_longer() -> None:
         LogRecord(START_MS + HORIZON_MS, one("1")),
         LogRecord(START_MS + HORIZON_MS + 1, one("1")),
     ]
-    counts = counts_of(run(new_lane(), log, [], 1))[0]
+    counts = counts_of(run(log, [], 1))[0]
     assert (counts["accepted"], counts["duplicates"]) == (2, 1)
+
+
+def test_a_void_takes_back_the_event_before_it_and_only_once() -> None:
+    voiding = void_of(TENANTS[0], "a", "1")
+    log = [
+        LogRecord(START_MS, (voiding,)),  # nothing to take back yet
+        LogRecord(START_MS, (*one("1"), *one("2"), voiding)),
+        LogRecord(START_MS, (voiding,)),
+    ]
+    flushes = run(log, [1, 2])
+    counts = counts_of(flushes)[0]
+    assert (counts["accepted"], counts["duplicates"], counts["rejected"]) == (3, 1, 1)
+    stored = pl.concat(flush.events for flush in flushes)
+    (event, void) = stored.filter(pl.col("key") == stored["key"][0]).to_dicts()
+    assert (event["sign"], void["sign"]) == (1, -1)
+    assert (void["id"], void["source"]) == ("void-a-1", "corrections")
+    for name in ("type", "subject", "time", "data", "tenant_id"):
+        assert void[name] == event[name]
+    rejected = pl.concat(flush.rejected for flush in flushes)
+    assert rejected["reason"].to_list() == [
+        "data: no earlier event has this source and id; nothing was voided"
+    ]
+
+
+def test_what_comes_again_after_the_horizon_can_be_voided_again() -> None:
+    voiding = void_of(TENANTS[0], "a", "1")
+    log = [
+        LogRecord(START_MS, (*one("1"), voiding)),
+        LogRecord(START_MS + HORIZON_MS, (*one("1"), voiding)),
+        LogRecord(START_MS + HORIZON_MS + 1, (*one("1"), voiding)),
+    ]
+    counts = counts_of(run(log, []))[0]
+    assert (counts["accepted"], counts["duplicates"]) == (4, 2)

@@ -51,6 +51,12 @@ def test_a_log_that_lost_unproved_records_is_refused() -> None:
         ledger((0, 9), (1, 12)).start(14)
 
 
+def test_a_log_that_ends_before_what_is_counted_was_truncated() -> None:
+    ledger((0, 9), (1, 12)).check_end(13)
+    with pytest.raises(ConflictError, match="ends at offset 12, but 13 offsets are counted"):
+        ledger((0, 9), (1, 12)).check_end(12)
+
+
 @pytest.mark.parametrize("start", [20, 11, 15])
 def test_a_lane_cannot_start_inside_a_chunk_or_behind_the_proof(start: int) -> None:
     with pytest.raises(ConflictError, match="does not follow what is proved"):

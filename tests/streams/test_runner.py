@@ -9,6 +9,8 @@ import pytest
 
 from core.endpoints import Endpoints
 from streams import runner
+from streams.older_keys import OlderKeys
+from streams.poison import LaneGuard
 from streams.records import Record
 from streams.runner import Delivery, LaneRunner
 from streams.settings import StreamSettings
@@ -32,8 +34,9 @@ def test_whatever_fails_in_a_lane_is_reported(
         settings = StreamSettings(Endpoints("k", "c", "p"), "a", tmp_path)
         with ThreadPoolExecutor(1) as pool:
             lane = LaneRunner(
-                settings, cast("Sink", None), generation(), 0, pool, compiled, failures.append
-            )
+                settings, cast("Sink", None), generation(), 0, pool, compiled, failures.append,
+                cast("LaneGuard", None), lambda _: None, OlderKeys(generation()),
+            )  # fmt: skip
             for offset in range(3):
                 await lane.put(Delivery(Record(offset, 0, b""), lambda: None))
             await asyncio.sleep(0.2)

@@ -80,7 +80,10 @@ def _parser() -> argparse.ArgumentParser:
         help="longest silence of a client",
     )
     parser.add_argument(
-        "--min-free-bytes", type=int, default=64 << 20, help="refuse to start on a fuller disk"
+        "--min-free-bytes",
+        type=int,
+        default=64 << 20,
+        help="refuse to start on a fuller disk, and inserts that would leave less",
     )
     parser.add_argument(
         "--log-level", default="info", choices=["debug", "info", "warning", "error"]

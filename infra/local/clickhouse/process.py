@@ -19,6 +19,7 @@ import uvicorn
 
 from core.clock import monotonic_seconds
 from infra.local.clickhouse.admission import Limits
+from infra.local.clickhouse.durability import Disk
 from infra.local.clickhouse.engine import Engine
 from infra.local.clickhouse.errors import EngineError
 from infra.local.clickhouse.request import Credentials
@@ -66,7 +67,8 @@ async def run(settings: OwnerSettings) -> None:
     with _locked(settings), _listening(settings.port) as listener:
         engine = _open_engine(settings)
         try:
-            application = Application(engine, owner, settings.limits)
+            disk = Disk(settings.directory, settings.min_free_bytes)
+            application = Application(engine, owner, settings.limits, disk)
             config = uvicorn.Config(
                 application,
                 http="httptools",

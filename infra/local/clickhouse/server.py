@@ -15,6 +15,7 @@ from infra.local.clickhouse import statement as statements
 from infra.local.clickhouse.admission import Admission, Limits
 from infra.local.clickhouse.body import Body, Receive
 from infra.local.clickhouse.channels import AnswerChannel, BodyChannel, ClientGoneError
+from infra.local.clickhouse.durability import Disk
 from infra.local.clickhouse.engine import Engine
 from infra.local.clickhouse.errors import (
     AUTHENTICATION_FAILED,
@@ -42,6 +43,7 @@ Scope = MutableMapping[str, Any]
 
 CHANNEL_DEPTH = 4
 MAX_QUERY_BYTES = 64 << 20
+_COMMENT_SHOWN = 2000
 _OK_PATHS = frozenset({"/ping", "/replicas_status"})
 _READING_VERBS = frozenset({"SELECT", "WITH", "SHOW", "DESCRIBE", "DESC", "EXISTS", "EXPLAIN"})
 """Statements that answer with rows; they are stopped when their client goes away."""
@@ -50,8 +52,9 @@ _READING_VERBS = frozenset({"SELECT", "WITH", "SHOW", "DESCRIBE", "DESC", "EXIST
 class Application:
     """The ASGI application over one engine."""
 
-    def __init__(self, engine: Engine, owner: Credentials, limits: Limits) -> None:
+    def __init__(self, engine: Engine, owner: Credentials, limits: Limits, disk: Disk) -> None:
         self._engine = engine
+        self.disk = disk
         self._owner = owner
         self._limits = limits
         self._sessions = Sessions(engine)
@@ -202,8 +205,11 @@ class _Exchange:
         channel = BodyChannel(CHANNEL_DEPTH)
         rows = channel.decoded(first, self._decompressor)
         request, marker, sessions = self._request, self._marker, self._app.sessions
+        disk = self._app.disk
         worker = asyncio.ensure_future(
-            self._app.in_worker(lambda: run_insert(sessions, request, statement, marker, rows))
+            self._app.in_worker(
+                lambda: run_insert(sessions, request, statement, marker, rows, disk)
+            )
         )
         try:
             while piece := await self._body.read_piece():
@@ -216,8 +222,16 @@ class _Exchange:
             LOG.warning("an INSERT broke off before its end and was given up: %r", error)
             raise
         outcome = await worker
+        self._note(statement)
         headers = answer_headers(None, None, outcome.summary)
         await self._reply.whole(200, [], headers)
+
+    def _note(self, statement: InsertStatement) -> None:
+        """An INSERT with a comment is one that somebody may look for."""
+        comment = self._request.settings.get("log_comment")
+        if comment:
+            head = b" ".join(statement.head.split(maxsplit=3)[:3]).decode(errors="replace")
+            LOG.info("query %s: %s: %r", self._request.query_id, head, comment[:_COMMENT_SHOWN])
 
     async def _query(self, statement: QueryStatement) -> None:
         answer = AnswerChannel(CHANNEL_DEPTH)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from infra.local.clickhouse import compression, external, formats, native
 from infra.local.clickhouse.channels import AnswerChannel
+from infra.local.clickhouse.durability import Disk
 from infra.local.clickhouse.engine import Connection, Summary
 from infra.local.clickhouse.errors import EngineError
 from infra.local.clickhouse.request import Request
@@ -105,17 +106,26 @@ def run_insert(
     statement: InsertStatement,
     marker: str,
     body: Iterable[bytes],
+    disk: Disk,
 ) -> Outcome:
-    """Feed the rows of `body` to the engine; commit at its end, give up if it breaks off."""
+    """Feed the rows of `body` to the engine; commit at its end, give up if it breaks off.
+
+    Returns once all of it is on `disk`.
+    """
     with sessions.connection(request, marker, {}) as connection:
         insert = connection.insert(statement.head, statement.input_format)
         try:
+            size = 0
             for piece in body:
+                size += len(piece)
                 insert.append(piece)
+            disk.require_room(size)  # read to its end: a client listens once all is sent
         except BaseException:
             insert.abort()
             raise
-        return Outcome(insert.finish())
+        summary = insert.finish()
+        disk.confirm(connection)
+        return Outcome(summary)
 
 
 def _stream(

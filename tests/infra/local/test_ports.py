@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 from dataclasses import astuple
 
 import pytest
@@ -40,3 +41,12 @@ def test_a_taken_port_is_refused_with_its_holder_and_the_option() -> None:
     assert f"port {port} for kafka is taken by pid {os.getpid()}" in caught.value.message
     assert "`tollbook up --kafka-port PORT`" in caught.value.message
     ports.require_free(port, "kafka", "--kafka-port")
+
+
+def test_a_port_that_is_given_up_in_time_is_free() -> None:
+    server = socket.create_server((ports.LOOPBACK, 0))
+    port = server.getsockname()[1]
+    timer = threading.Timer(0.5, server.close)
+    timer.start()
+    ports.require_free(port, "kafka", "--kafka-port")
+    timer.join()
