@@ -3,31 +3,42 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import partial
 from importlib.metadata import version
-from typing import Any
+from typing import Final
 
-from fastapi import FastAPI, Request
-from fastapi.openapi.utils import get_openapi
+from fastapi import FastAPI
+from starlette.types import ASGIApp
 
+from api.body_room import BodyRoom, Room
 from api.health import create_health_router
+from api.hot_path import HotPath
 from api.key_gate import KeyGate
-from api.problems import ErrorBody, Problem, install_problem_handlers
-from catalog.snapshot import SnapshotSource
+from api.metrics import create_metrics_router
+from api.observing import FRAMEWORK_TELEMETRY, observe_requests
+from api.openapi import describe
+from api.problems import install_problem_handlers
+from catalog.snapshot import ApiKeyPrincipal, SnapshotSource
 from core.clock import Clock, SystemClock
+from core.cloudevents.columnar.admitting import warm_up
 from core.errors import DependencyDownError
-from core.ids import TenantId
 from identity.api_keys import EVENTS_WRITE
 from ingest.intake import Intake
 from ingest.kafka_log import KafkaLog
+from ingest.limits.account import Defaults
+from ingest.limits.limiter import Limiter, Sender
+from ingest.limits.shared_slots import SharedSlots
 from ingest.publisher import Publisher
 from ingest.router import create_router
-from ingest.settings import IngestSettings
+from ingest.settings import BODY_BYTES_MAX, IngestSettings
+
+_YOUNG_OBJECTS: Final = 50_000
+"""Made and not yet gone before a collection looks: more than those of all requests under way."""
 
 
-class _Running:
+class RunningIntake:
     """What lives as long as the application serves: made on its event loop, closed with it."""
 
     def __init__(self, settings: IngestSettings, clock: Clock, gate: KeyGate) -> None:
@@ -36,32 +47,66 @@ class _Running:
         self._clock = clock
         self._log: KafkaLog | None = None
         self._intake: Intake | None = None
+        self._slots: SharedSlots | None = None
+        self._limiter: Limiter | None = None
 
     async def start(self) -> None:
-        self._log = KafkaLog(self._settings)
-        self._intake = Intake(Publisher(self._log, self._settings), self._clock)
+        """Compile what can be, connect, and look once at Kafka and the catalog."""
+        await asyncio.to_thread(warm_up)
+        settings = self._settings
+        self._slots = SharedSlots(settings.limits_path)
+        await asyncio.to_thread(self._slots.warm_up)
+        self._limiter = Limiter(self._slots, Defaults(settings.key_limits, settings.tenant_limits))
+        self._log = KafkaLog(settings)
+        self._intake = Intake(Publisher(self._log, settings), self._clock)
         await asyncio.gather(self._log.first_probe(), self.gate.start())
+        gc.collect()
+        gc.freeze()  # what is there now stays: no collection has to look at it again
+        gc.set_threshold(_YOUNG_OBJECTS, *gc.get_threshold()[1:])
 
     async def stop(self) -> None:
         """Requests under way have been answered before: the server waits for them."""
         await self.gate.stop()
         if self._log is not None:
             await self._log.close()
+        if self._intake is not None:
+            self._intake.close()
+        if self._slots is not None:
+            self._slots.close()
+
+    def sender(self, authorization: str, declared_bytes: int) -> Sender:
+        """Whose request it is, if it may be read: the limits are asked before the body is."""
+        principal = self.gate.principal_of(authorization, EVENTS_WRITE)
+        return self.limited(principal, min(declared_bytes, BODY_BYTES_MAX + 1))
+
+    def limited(self, principal: ApiKeyPrincipal, declared_bytes: int) -> Sender:
+        """Who sends so many bytes (0: unknown), under the limits of their key and tenant."""
+        if self._limiter is None:
+            raise DependencyDownError("the server is starting")
+        return self._limiter.sender(principal, declared_bytes)
 
     def intake(self) -> Intake:
+        """The intake. Raises `DependencyDownError` before the start."""
         if self._intake is None:
             raise DependencyDownError("the server is starting")
         return self._intake
 
     def kafka_fault(self) -> str | None:
+        """Why events cannot be published right now; None while they can."""
         return "the server is starting" if self._log is None else self._log.fault
 
 
-def create_ingest_app(settings: IngestSettings, clock: Clock | None = None) -> FastAPI:
-    """The application; it reads nothing from anywhere before it is started."""
+def create_ingest_app(
+    settings: IngestSettings, clock: Clock | None = None, *, shared_metrics: bool = False
+) -> ASGIApp:
+    """The application; it reads nothing from anywhere before it is started.
+
+    `shared_metrics`: several processes share the port, and each answers for all of them.
+    """
     source = SnapshotSource(settings.endpoints.postgres, settings.snapshot_path)
-    gate = KeyGate(source, settings.refresh_seconds)
-    running = _Running(settings, clock or SystemClock(), gate)
+    at = clock or SystemClock()
+    gate = KeyGate(source, settings.refresh_seconds, at)
+    running = RunningIntake(settings, at, gate)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -71,38 +116,21 @@ def create_ingest_app(settings: IngestSettings, clock: Clock | None = None) -> F
         finally:
             await running.stop()
 
-    def tenant_of(request: Request) -> TenantId:
-        return gate.principal_of(request, EVENTS_WRITE).tenant_id
-
     app = FastAPI(
         title="Tollbook ingest",
         version=version("tollbook-server"),
         lifespan=lifespan,
+        telemetry=FRAMEWORK_TELEMETRY,
         summary="Usage events in; each counted exactly once.",
     )
     install_problem_handlers(app)
-    app.include_router(create_router(running.intake, tenant_of))
+    app.include_router(create_router(running.intake, running.sender))
+    room = Room(settings.bodies_bytes_max)
+    app.add_middleware(BodyRoom, room=room)
+    observe_requests(app)
+    app.include_router(create_metrics_router(shared=shared_metrics))
     app.include_router(
         create_health_router({"kafka": running.kafka_fault, "catalog": lambda: gate.fault})
     )
-    app.openapi = partial(_openapi, app)  # type: ignore[method-assign]  # FastAPI is extended so
-    return app
-
-
-def _openapi(app: FastAPI) -> dict[str, Any]:
-    """The OpenAPI document, with the error bodies and the API key that the routes refer to."""
-    if app.openapi_schema is None:
-        document = get_openapi(
-            title=app.title, version=app.version, summary=app.summary, routes=app.routes
-        )
-        components = document.setdefault("components", {})
-        schemas = components.setdefault("schemas", {})
-        for model in (ErrorBody, Problem):
-            schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
-            schemas |= schema.pop("$defs", {})
-            schemas[model.__name__] = schema
-        components["securitySchemes"] = {
-            "apiKey": {"type": "http", "scheme": "bearer", "bearerFormat": "tb_live_…"}
-        }
-        app.openapi_schema = document
-    return app.openapi_schema
+    describe(app)
+    return HotPath(app, running.intake, running.sender, room)

@@ -32,6 +32,11 @@ def find_tenant(conn: Connection, slug: str) -> Tenant:
     return Tenant(**row)
 
 
+def list_tenants(conn: Connection) -> list[Tenant]:
+    """All tenants, by slug."""
+    return [Tenant(**row) for row in conn.execute(sql.load("postgres/queries/select_tenants"))]
+
+
 def ensure_tenant(
     conn: Connection,
     clock: Clock,

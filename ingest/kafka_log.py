@@ -10,15 +10,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
+from collections.abc import Sequence
 from functools import partial
 from threading import Event, Lock, Thread
 from typing import Final
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicCollection
 from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._metadata import TopicMetadata
 
 from core.clock import monotonic_seconds
 from core.envelope import ENVELOPE_BYTES_MAX, envelope_headers
+from core.faults import reach
+from ingest.log_topic import Following, LogTopic
+from ingest.passage import Origin, Passage
 from ingest.settings import IngestSettings
 
 _log: Final = logging.getLogger(__name__)
@@ -31,24 +37,23 @@ Delivery = asyncio.Future[str | None]
 
 
 class KafkaLog:
-    """Appends envelopes to the topic of usage events. All methods belong to one event loop.
+    """Appends envelopes to the newest generation of the log. Its methods belong to one event loop.
 
-    `wrong_log` is true while the topic is another one than when this process began.
+    `wrong_log` is true while a topic is another one than when this process saw it first.
     """
 
     def __init__(self, settings: IngestSettings) -> None:
         self._settings = settings
-        self._topic = settings.endpoints.usage_events_topic()
         self._loop = asyncio.get_running_loop()
         self._lock = Lock()
         self._stop = Event()
         self._fatal = Event()
         self._probed = Event()
-        self._partitions: int | None = None
-        self._topic_id: str | None = None
-        self.wrong_log = False
+        self._following = Following(settings.endpoints)
         self._admin = AdminClient({"bootstrap.servers": settings.endpoints.kafka, "log_level": 0})
         self._fault: str | None = "not asked yet"
+        self._is_woken = False
+        self._resolved: deque[tuple[Delivery, str | None]] = deque()
         self._producer = self._create_producer()
         self._threads = (
             Thread(target=self._run_callbacks, name="kafka-callbacks", daemon=True),
@@ -58,33 +63,56 @@ class KafkaLog:
             thread.start()
 
     @property
-    def partitions(self) -> int | None:
-        """Number of partitions of the topic, fixed once known; None until Kafka answered once."""
-        return self._partitions
+    def topic(self) -> LogTopic | None:
+        """Where events go now; None until Kafka answered once. A newer generation replaces it."""
+        return self._following.topic
+
+    @property
+    def wrong_log(self) -> bool:
+        """Whether events would go into a topic that is not the log."""
+        return self._following.wrong_log
 
     @property
     def fault(self) -> str | None:
         """Why Kafka cannot be used right now; None while it answers."""
         return self._fault
 
-    def append(self, partition: int, value: bytes, events: int) -> Delivery:
-        """Hand one envelope of `events` events to the producer."""
+    def append(
+        self,
+        topic: LogTopic,
+        partition: int,
+        value: bytes,
+        events: int,
+        origins: Sequence[Origin] = (),
+    ) -> Delivery:
+        """Hand one envelope of `events` events, which came with `origins`, to the producer.
+
+        `topic` is the one that `partition` was counted by. What comes behind its end is carried
+        over into the next generation.
+        """
+        reach("ingest_before_produce")
         delivery: Delivery = self._loop.create_future()
+        passage = Passage(origins, partition, events)
         try:
             with self._lock:
                 self._producer.produce(
-                    self._topic,
+                    topic.name,
                     value=value,
                     partition=partition,
-                    headers=list(envelope_headers(events)),
-                    on_delivery=partial(self._delivered, delivery),
+                    headers=[*envelope_headers(events), *passage.headers],
+                    on_delivery=partial(self._delivered, delivery, passage),
                 )
         except BufferError:
-            delivery.set_result("the producer's queue is full")
+            self._refuse(delivery, passage, "the producer's queue is full")
         except KafkaException as error:
             self._note_error(error.args[0])
-            delivery.set_result(str(error.args[0]))
+            self._refuse(delivery, passage, str(error.args[0]))
         return delivery
+
+    @staticmethod
+    def _refuse(delivery: Delivery, passage: Passage, reason: str) -> None:
+        passage.ended(reason, None, None)
+        delivery.set_result(reason)
 
     async def first_probe(self) -> None:
         """Wait until Kafka was asked once, so that a server does not begin by refusing events."""
@@ -92,6 +120,7 @@ class KafkaLog:
 
     async def close(self) -> None:
         """Wait for what is on its way, at most `delivery_seconds`, then stop the threads."""
+        reach("ingest_while_stopping")
         await asyncio.to_thread(self._producer.flush, self._settings.delivery_seconds)
         self._stop.set()
         for thread in self._threads:
@@ -138,44 +167,58 @@ class KafkaLog:
         if error.fatal() or error.code() == KafkaError._FATAL:  # noqa: SLF001 - its public name
             self._fatal.set()
 
-    def _delivered(self, delivery: Delivery, error: KafkaError | None, _: Message) -> None:
+    def _delivered(
+        self, delivery: Delivery, passage: Passage, error: KafkaError | None, message: Message
+    ) -> None:
         """Called in the callback thread once for each envelope."""
+        reach("ingest_on_acknowledgement")
         if error is not None:
             self._note_error(error)
         reason = None if error is None else str(error)
-        self._loop.call_soon_threadsafe(_resolve, delivery, reason)
+        passage.ended(reason, message.partition(), message.offset())
+        self._resolved.append((delivery, reason))
+        if not self._is_woken:
+            self._is_woken = True
+            self._loop.call_soon_threadsafe(self._resolve)
+
+    def _resolve(self) -> None:
+        """Tell the loop's side of everything that was delivered until now."""
+        self._is_woken = False  # before looking: what comes from now on wakes it again
+        while self._resolved:
+            delivery, reason = self._resolved.popleft()
+            if not delivery.done():
+                delivery.set_result(reason)
 
     def _run_probes(self) -> None:
-        """Keep `fault` and `partitions` true. All topics are listed: naming one may create it."""
+        """Keep `fault` and `topic` true. All topics are listed: naming one may create it."""
         while not self._stop.is_set():
             try:
                 topics = self._producer.list_topics(timeout=self._settings.probe_seconds * 2).topics
-                partitions = len(topics[self._topic].partitions)
-                self._fault = self._look_at(partitions, self._read_topic_id())
+                name = self._following.newest_of(topics)
+                self._look_at(name, topics[name])
             except KafkaException as error:
                 self._fault = str(error.args[0])
-            except KeyError:
-                self._fault = f"the topic {self._topic} does not exist: run `tollbook migrate`"
+            except KeyError as error:
+                self._fault = f"the topic {error.args[0]} does not exist: run `tollbook migrate`"
+            except Exception as error:  # noqa: BLE001 - a dead thread would freeze the fault for good
+                self._fault = f"Kafka does not answer: {error!r}"
             self._probed.set()
             self._stop.wait(self._settings.probe_seconds)
 
-    def _read_topic_id(self) -> str:
-        described = self._admin.describe_topics(TopicCollection([self._topic]))[self._topic]
+    def _look_at(self, name: str, metadata: TopicMetadata) -> None:
+        """Follow the newest topic of the log, once all its partitions can be written to."""
+        partitions, before = metadata.partitions, self._following.topic
+        number = self._settings.endpoints.generation_of(name)
+        assert number is not None
+        is_new = before is None or number > before.generation
+        if is_new and (not partitions or any(part.leader < 0 for part in partitions.values())):
+            return  # it is being created: the next probe looks again
+        topic_id = self._read_topic_id(name)
+        self._following.see(LogTopic(number, name, len(partitions), topic_id))
+        self._fault = self._following.fault
+        if before is not None and self._following.topic != before:
+            _log.warning("events go to generation %d of the log from now on", number)
+
+    def _read_topic_id(self, name: str) -> str:
+        described = self._admin.describe_topics(TopicCollection([name]))[name]
         return str(described.result(timeout=self._settings.probe_seconds * 2).topic_id)
-
-    def _look_at(self, partitions: int, topic_id: str) -> str | None:
-        """Learn the topic once. Another one later is another log: events in it would not count."""
-        if self._partitions is None and partitions:
-            self._partitions, self._topic_id = partitions, topic_id
-        self.wrong_log = (partitions, topic_id) != (self._partitions, self._topic_id)
-        if not self.wrong_log:
-            return None
-        return (
-            f"{self._topic} was created again or has other partitions"
-            f" ({partitions}, expected {self._partitions}): it is not the log any more"
-        )
-
-
-def _resolve(delivery: Delivery, reason: str | None) -> None:
-    if not delivery.done():
-        delivery.set_result(reason)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from core.cloudevents.json_format import EVENTS_PER_REQUEST_MAX
 from core.events import EVENT_BYTES_MAX, TEXT_BYTES_MAX
-from ingest.settings import BODY_BYTES_MAX, EVENTS_PER_REQUEST_MAX
+from ingest.encodings import ENCODINGS
+from ingest.formats import arrow, csv, json, ndjson, parquet
+from ingest.settings import BODY_BYTES_MAX
 
 Schema = dict[str, Any]
 
@@ -60,13 +63,35 @@ _BATCH: Final[Schema] = {
     "items": _EVENT,
 }
 
+_TEXT_EXAMPLE: Final = (
+    "id,source,type,subject,time,context_tokens\n"
+    "01JB2M6Y,/gateway/eu-1,llm.request,team-7,2026-03-01T12:00:00Z,812\n"
+)
+
+
+def _table(what: str, **more: Any) -> dict[str, Schema]:
+    description = (
+        f"{what} with the columns id, source, type and subject, and as you like time and data (JSON"
+        " texts); without data every other column is a member of it."
+    )
+    return {"schema": {"type": "string", "description": description, **more}}
+
+
 REQUEST_BODY: Final[Schema] = {
     "required": True,
-    "description": f"At most {BODY_BYTES_MAX} bytes.",
+    "description": f"At most {BODY_BYTES_MAX} bytes, also when inflated: Content-Encoding may be"
+    f" {', '.join(ENCODINGS)}. In binary mode of CloudEvents (headers ce-id, ce-source and so on)"
+    " the body is the data.",
     "content": {
-        "application/cloudevents+json": {"schema": _EVENT},
-        "application/cloudevents-batch+json": {"schema": _BATCH},
-        "application/json": {"schema": {"oneOf": [_EVENT, _BATCH]}},
+        json.SINGLE_TYPE: {"schema": _EVENT},
+        json.BATCH_TYPE: {"schema": _BATCH},
+        json.EITHER_TYPE: {"schema": {"oneOf": [_EVENT, _BATCH]}},
+        ndjson.MEDIA_TYPE: {
+            "schema": {"type": "string", "description": "A JSON event in each line."}
+        },
+        csv.MEDIA_TYPE: _table("A header line and rows,", example=_TEXT_EXAMPLE),
+        arrow.MEDIA_TYPE: _table("An Arrow IPC stream", format="binary"),
+        parquet.MEDIA_TYPE: _table("A Parquet file", format="binary"),
     },
 }
 
@@ -115,18 +140,35 @@ def _failure(description: str, headers: Schema | None = None) -> Schema:
     } | ({"headers": headers} if headers else {})
 
 
+_RETRY_AFTER: Final[Schema] = {
+    "Retry-After": {"schema": {"type": "integer"}, "description": "Seconds to wait."}
+}
+_RATE_LIMIT: Final[Schema] = {
+    "RateLimit-Policy": {
+        "schema": {"type": "string"},
+        "description": "The limits that hold for the key and its tenant, where there are any.",
+    },
+    "RateLimit": {"schema": {"type": "string"}, "description": "What is left of each of them."},
+}
+
 RESPONSES: Final[dict[int | str, Schema]] = {
     202: {
         "description": "The accepted events are in the log, acknowledged by Kafka.",
         "content": {"application/json": {"schema": _ANSWER}},
+        "headers": _RATE_LIMIT,
     },
     400: _failure("The body holds no good event; `details.rejected` names each."),
     401: _failure("No API key, or one that is not known."),
     403: _failure("The API key may not send events."),
     413: _failure("Over a stated limit."),
     415: _failure("A content type or encoding that has no decoder."),
+    429: _failure(
+        "Over a rate limit of the key or the tenant: send it again later, with the same ids.",
+        _RETRY_AFTER | _RATE_LIMIT,
+    ),
     503: _failure(
-        "Kafka did not acknowledge the events: send them again with the same ids.",
-        {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds to wait."}},
+        "Kafka did not acknowledge the events, or the server is full: send them again with the same"
+        " ids.",
+        _RETRY_AFTER,
     ),
 }

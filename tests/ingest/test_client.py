@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 import tollbook
@@ -33,7 +36,33 @@ def test_an_unknown_key_is_a_typed_error_of_the_python_client(service: Service) 
         client.close()
 
 
+_RECORDING = """
+import itertools, os, sys
+import tollbook
+client = tollbook.Client(sys.argv[1], sys.argv[2], spool=sys.argv[3], batch_events=100)
+for number in itertools.count():
+    client.record("t", "s", {"n": number}, id=str(number))
+    os.write(1, b".")
+"""
+
+
+def test_what_a_killed_process_recorded_in_a_spool_is_in_the_log(
+    service: Service, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-c", _RECORDING, service.url, service.api_key, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        recorded = len(process.stdout.read(3_000))
+        process.kill()
+        recorded += len(process.stdout.read())
+    with tollbook.Client(service.url, service.api_key, spool=tmp_path) as client:
+        client.flush(60)
+    logged = set(service.logged_ids())
+    wanted = set(map(str, range(recorded)))
+    assert wanted <= logged <= wanted | {str(recorded)}  # one may have been on its way
+
+
 def test_many_batches_from_the_python_client_arrive_once_each(service: Service) -> None:
-    with tollbook.Client(service.url, service.api_key) as client:
+    with tollbook.Client(service.url, service.api_key, batch_events=500) as client:
         ids = [client.record("t", "s", {"n": number}).id for number in range(3_000)]
     assert sorted(service.logged_ids()) == sorted(ids)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import itertools
 import os
 import signal
 import threading
@@ -16,57 +15,10 @@ from core.clock import monotonic_seconds
 from core.endpoints import Endpoints
 from infra.local.child import Child
 from infra.local.stack import LocalStack
+from tests.ingest.senders import Senders
 from tests.ingest.service import BATCH, Service, event
 
 _HEADERS = {"Content-Type": BATCH}
-
-
-class _Senders:
-    """Threads that post batches, each until some server answers 202, and write down which did."""
-
-    def __init__(self, service: Service, urls: list[str], threads: int = 4) -> None:
-        self.acknowledged: list[str] = []
-        self.retries = 0
-        self._service, self._urls = service, urls
-        self._numbers = itertools.count()
-        self._stop = threading.Event()
-        self._pool = ThreadPoolExecutor(threads)
-        self._running = [self._pool.submit(self._run) for _ in range(threads)]
-
-    def _run(self) -> None:
-        with self._service.client() as client:
-            while not self._stop.is_set():
-                number = next(self._numbers)
-                ids = [f"{number}-{i}" for i in range(20)]
-                body = [event(event_id) for event_id in ids]
-                for url in itertools.islice(itertools.cycle(self._urls), number, number + 200):
-                    try:
-                        answer = client.post(f"{url}/v1/events", json=body, headers=_HEADERS)
-                    except httpx.TransportError:
-                        self.retries += 1
-                        continue
-                    if answer.status_code == 202:
-                        assert answer.json()["accepted"] == 20
-                        self.acknowledged += ids
-                        break
-                    assert answer.status_code == 503, answer.text
-                    time.sleep(0.05)
-                else:
-                    raise AssertionError("no server took the batch")
-
-    def wait_for(self, events: int) -> None:
-        """Wait until this many events were answered 202."""
-        deadline = monotonic_seconds() + 60
-        while len(self.acknowledged) < events:
-            assert monotonic_seconds() < deadline, f"{len(self.acknowledged)} of {events}"
-            time.sleep(0.01)
-
-    def finish(self) -> None:
-        """Let each thread finish its batch; raises what one of them met."""
-        self._stop.set()
-        for running in self._running:
-            running.result(60)
-        self._pool.shutdown()
 
 
 @pytest.mark.req("DEP-09")
@@ -76,7 +28,7 @@ def test_any_process_serves_and_killing_one_under_load_loses_nothing_answered(
     service = Service(installation, tmp_path)
     urls = [service.start(), service.start()]
     try:
-        senders = _Senders(service, urls)
+        senders = Senders(service, urls)
         senders.wait_for(1_000)
         service.processes[0].signal(signal.SIGKILL)
         senders.wait_for(len(senders.acknowledged) + 1_000)
@@ -113,7 +65,7 @@ def test_a_stopping_server_answers_what_it_has_begun(
 
 
 @pytest.mark.slow
-@pytest.mark.req("ING-02")
+@pytest.mark.req("ING-02", "OBS-23")
 def test_while_kafka_is_down_nothing_is_answered_202_and_afterwards_all_is_well(
     fresh_installation: Endpoints, fresh_stack: LocalStack, tmp_path: Path
 ) -> None:
@@ -122,11 +74,16 @@ def test_while_kafka_is_down_nothing_is_answered_202_and_afterwards_all_is_well(
     try:
         with service.client() as client:
             assert client.post("/v1/events", json=event("before")).status_code == 202
+            assert client.get("/readyz").status_code == 200
             fresh_stack.kill("kafka")
             began = monotonic_seconds()
             with ThreadPoolExecutor(8) as pool:
-                ids = [f"during-{number}" for number in range(8)]
-                answers = list(pool.map(lambda i: client.post("/v1/events", json=event(i)), ids))
+                url, headers = f"{service.url}/v1/events", client.headers
+
+                def post(event_id: str) -> httpx.Response:
+                    return httpx.post(url, json=event(event_id), headers=headers, timeout=30)
+
+                answers = list(pool.map(post, [f"during-{number}" for number in range(8)]))
             assert monotonic_seconds() - began < 10
             for answer in answers:
                 assert answer.status_code == 503

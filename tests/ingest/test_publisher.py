@@ -1,18 +1,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from confluent_kafka import KafkaError
 
+from core.cloudevents.columns import EventColumns
 from core.endpoints import Endpoints
 from core.errors import DependencyDownError
-from ingest.columns import EventColumns
-from ingest.kafka_log import KafkaLog
+from ingest.kafka_log import Delivery, KafkaLog
+from ingest.log_topic import LogTopic
+from ingest.passage import Origin
 from ingest.publisher import Publisher
 from ingest.settings import IngestSettings
 
@@ -20,7 +23,7 @@ Work = Callable[[Publisher, KafkaLog], Awaitable[None]]
 _NOWHERE = Endpoints(kafka="127.0.0.1:9", clickhouse="", postgres="")
 
 
-def _columns(first: int, count: int = 1) -> EventColumns:
+def _batch(first: int, count: int = 1) -> pa.RecordBatch:
     return EventColumns(
         tenant_id=["t"] * count,
         key=[(first + i).to_bytes(16, "big") for i in range(count)],
@@ -32,7 +35,7 @@ def _columns(first: int, count: int = 1) -> EventColumns:
         time=[0] * count,
         received_at=[0] * count,
         data=[b"{}"] * count,
-    )
+    ).as_batch()
 
 
 def _run(endpoints: Endpoints, work: Work, **settings: Any) -> None:
@@ -52,7 +55,7 @@ def _run(endpoints: Endpoints, work: Work, **settings: Any) -> None:
 
 def test_after_a_fatal_error_a_new_producer_goes_on(installation: Endpoints) -> None:
     async def work(publisher: Publisher, log: KafkaLog) -> None:
-        await publisher.publish(_columns(0, 100), 1)
+        await publisher.publish(_batch(0, 100), 1)
         broken = log._producer
         log._note_error(KafkaError(KafkaError._FATAL, "told so by a test", fatal=True))
         for _ in range(100):
@@ -61,7 +64,7 @@ def test_after_a_fatal_error_a_new_producer_goes_on(installation: Endpoints) -> 
                 break
         assert log._producer is not broken
         assert len(broken) == 0
-        await publisher.publish(_columns(100, 100), 1)
+        await publisher.publish(_batch(100, 100), 1)
 
     _run(installation, work)
 
@@ -70,22 +73,22 @@ def test_more_bytes_than_may_wait_are_refused_until_they_have_left(
     installation: Endpoints,
 ) -> None:
     async def work(publisher: Publisher, log: KafkaLog) -> None:
-        waiting = asyncio.ensure_future(publisher.publish(_columns(0), 60))
+        waiting = asyncio.ensure_future(publisher.publish(_batch(0), 60))
         await asyncio.sleep(0)
         with pytest.raises(DependencyDownError, match="waiting for Kafka") as refused:
-            await publisher.publish(_columns(1), 60)
+            await publisher.publish(_batch(1), 60)
         assert refused.value.retry_after_seconds == 1
-        await publisher.publish(_columns(2), 40)
+        await publisher.publish(_batch(2), 40)
         await waiting
-        await publisher.publish(_columns(3), 60)
+        await publisher.publish(_batch(3), 60)
 
     _run(installation, work, held_bytes_max=100, gather_seconds=0.2)
 
 
 def test_a_request_that_gives_up_takes_no_other_with_it(installation: Endpoints) -> None:
     async def work(publisher: Publisher, log: KafkaLog) -> None:
-        leaving = asyncio.ensure_future(publisher.publish(_columns(0, 50), 1))
-        staying = asyncio.ensure_future(publisher.publish(_columns(50, 50), 1))
+        leaving = asyncio.ensure_future(publisher.publish(_batch(0, 50), 1))
+        staying = asyncio.ensure_future(publisher.publish(_batch(50, 50), 1))
         await asyncio.sleep(0)
         publisher.flush()
         await asyncio.sleep(0)
@@ -99,10 +102,69 @@ def test_a_request_that_gives_up_takes_no_other_with_it(installation: Endpoints)
 
 def test_a_full_gathering_leaves_before_its_time(installation: Endpoints) -> None:
     async def work(publisher: Publisher, log: KafkaLog) -> None:
-        requests = [publisher.publish(_columns(n * 10, 10), 1) for n in range(10)]
+        requests = [publisher.publish(_batch(n * 10, 10), 1) for n in range(10)]
         await asyncio.wait_for(asyncio.gather(*requests), timeout=10)
 
     _run(installation, work, gather_events=100, gather_seconds=60.0)
+
+
+def test_events_gather_on_while_two_gatherings_are_under_way(installation: Endpoints) -> None:
+    async def work(publisher: Publisher, log: KafkaLog) -> None:
+        sent, release = _hold_deliveries(log)
+        requests = []
+        for n in range(2):
+            requests.append(asyncio.ensure_future(publisher.publish(_batch(n), 1)))
+            await asyncio.sleep(0.05)
+        assert sum(sent) == 2
+        for n in range(2, 6):
+            requests.append(asyncio.ensure_future(publisher.publish(_batch(n), 1)))
+            await asyncio.sleep(0.05)
+        assert sum(sent) == 2, "Kafka is busy: the next ones wait for each other"
+        release(1)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert sum(sent) == 6, "the first gathering is through: they leave at once, together"
+        release(len(sent) - 1)
+        await asyncio.wait_for(asyncio.gather(*requests), timeout=10)
+
+    _run(installation, work, gather_seconds=0.001, gather_seconds_max=60.0)
+
+
+def test_events_leave_after_the_longest_time_to_gather(installation: Endpoints) -> None:
+    async def work(publisher: Publisher, log: KafkaLog) -> None:
+        sent, release = _hold_deliveries(log)
+        requests = []
+        for n in range(3):
+            requests.append(asyncio.ensure_future(publisher.publish(_batch(n), 1)))
+            await asyncio.sleep(0.05)
+        assert sum(sent) == 2
+        await asyncio.sleep(0.3)
+        assert sum(sent) == 3
+        release(len(sent))
+        await asyncio.wait_for(asyncio.gather(*requests), timeout=10)
+
+    _run(installation, work, gather_seconds=0.001, gather_seconds_max=0.2)
+
+
+def _hold_deliveries(log: KafkaLog) -> tuple[list[int], Callable[[int], None]]:
+    """Let Kafka acknowledge on demand: events of each envelope sent, and what frees the first n."""
+    sent: list[int] = []
+    held: list[Delivery] = []
+
+    def append(
+        topic: LogTopic, partition: int, value: bytes, events: int, origins: Sequence[Origin] = ()
+    ) -> Delivery:
+        sent.append(events)
+        held.append(asyncio.get_running_loop().create_future())
+        return held[-1]
+
+    def release(many: int) -> None:
+        for delivery in held[:many]:
+            delivery.set_result(None)
+        del held[:many]
+
+    log.append = append  # type: ignore[method-assign]  # in Kafka's place
+    return sent, release
 
 
 def test_a_missing_topic_is_named_with_the_command_that_makes_it(installation: Endpoints) -> None:
@@ -110,7 +172,7 @@ def test_a_missing_topic_is_named_with_the_command_that_makes_it(installation: E
         assert log.fault is not None
         assert "tollbook migrate" in log.fault
         with pytest.raises(DependencyDownError, match=r"none\.usage\.events does not exist"):
-            await publisher.publish(_columns(0), 1)
+            await publisher.publish(_batch(0), 1)
 
     _run(replace(installation, topic_prefix="none."), work)
 
@@ -119,7 +181,7 @@ def test_without_kafka_publishing_is_refused_at_once() -> None:
     async def work(publisher: Publisher, log: KafkaLog) -> None:
         assert publisher.fault is not None
         with pytest.raises(DependencyDownError, match="Kafka does not answer"):
-            await publisher.publish(_columns(0), 1)
-        await publisher.publish(EventColumns(), 0)
+            await publisher.publish(_batch(0), 1)
+        await publisher.publish(EventColumns().as_batch(), 0)
 
     _run(_NOWHERE, work, delivery_seconds=1.0, probe_seconds=0.2)

@@ -1,87 +1,120 @@
-"""One batch over HTTP: the same bytes until the server has said something final."""
+"""One try to send one batch over HTTP, and what its answer means."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from enum import Enum
 from typing import Any
 
 import httpx
 
-from tollbook.errors import AuthenticationError, ConnectionFailedError, RequestRejectedError
-from tollbook.events import Event
-from tollbook.retries import RETRIED_STATUSES, RetryPolicy, retry_after_of
-from tollbook.verdicts import FlushResult, Rejection
+from tollbook.clock import utc_now
+from tollbook.retries import is_retried, retry_after_of
 
 _CONTENT_TYPE = "application/cloudevents-batch+json"
 _ACCEPTED = 202
 _ALL_REJECTED = 400
+_KEY_REFUSED = frozenset({401, 403})
+_CONTENT_REFUSED = frozenset({400, 413, 422})
+
+
+class Fault(Enum):
+    """Why a try failed, by what may help."""
+
+    PASSING = "the network, or a server that is busy or down"
+    KEY = "the API key"
+    CONTENT = "the batch: too large, or an event in it that the server cannot read"
+    ENDPOINT = "the address, or whatever answers there"
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """One event of the batch, by its index, that the server refused."""
+
+    index: int
+    code: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The server's word on every event of a batch."""
+
+    accepted: int
+    refused: tuple[Refusal, ...] = ()
+    notices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A try without a verdict."""
+
+    fault: Fault
+    message: str
+    status: int | None = None
+    retry_after_seconds: float = 0.0
 
 
 class Transport:
-    """Sends batches through `http`; waits between tries with `sleep`."""
+    """Sends batches through one connection that is kept. Not shared between threads."""
 
-    def __init__(
-        self,
-        http: httpx.Client,
-        api_key: str,
-        retry: RetryPolicy,
-        sleep: Callable[[float], None],
-    ) -> None:
-        self._http = http
+    def __init__(self, url: str, api_key: str, timeout_seconds: float) -> None:
+        is_secure = httpx.URL(url).scheme == "https"  # else there is nothing to verify
+        self._http = httpx.Client(base_url=url, timeout=timeout_seconds, verify=is_secure)
         self._headers = {"Authorization": f"Bearer {api_key}", "Content-Type": _CONTENT_TYPE}
-        self._retry = retry
-        self._sleep = sleep
 
-    def send(self, events: Sequence[Event]) -> FlushResult:
-        """Send until the server has a verdict on every event. Raises a `DeliveryError`."""
-        body = b"[" + b",".join(event.wire for event in events) + b"]"
-        failures = 0
-        while True:
-            response, problem = self._try(body)
-            status = None if response is None else response.status_code
-            if response is not None and status not in RETRIED_STATUSES:
-                return _verdict(response, events)
-            failures += 1
-            asked = (
-                None if response is None else retry_after_of(response.headers.get("Retry-After"))
-            )
-            wait_seconds = self._retry.wait_seconds(failures, asked)
-            if wait_seconds is None:
-                raise ConnectionFailedError(
-                    f"{len(events)} events not delivered after {failures} tries: {problem}",
-                    events,
-                    status,
-                )
-            self._sleep(wait_seconds)
-
-    def _try(self, body: bytes) -> tuple[httpx.Response | None, str]:
-        """One try: the answer, if there was one, and what to say if it was the last."""
+    def send(self, wires: Sequence[bytes]) -> Verdict | Failure:
+        """Send once."""
+        body = b"[" + b",".join(wires) + b"]"
         try:
             response = self._http.post("/v1/events", content=body, headers=self._headers)
-        except httpx.TransportError as error:
-            return None, f"{type(error).__name__}: {error}"
-        return response, _message(response)
+        except httpx.HTTPError as error:
+            return Failure(Fault.PASSING, f"{type(error).__name__}: {error}")
+        return _read(response, len(wires))
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._http.close()
 
 
-def _verdict(response: httpx.Response, events: Sequence[Event]) -> FlushResult:
-    """Read a final answer. Raises `AuthenticationError` or `RequestRejectedError`."""
-    status = response.status_code
-    document = _document(response)
-    if status == _ACCEPTED and "accepted" in document:
-        notices = tuple(notice["message"] for notice in document.get("notices", ()))
-        return FlushResult(document["accepted"], _rejections(document, events), notices)
-    details = document.get("error", {}).get("details", {})
-    if status == _ALL_REJECTED and "rejected" in details:
-        return FlushResult(0, _rejections(details, events))
-    error = AuthenticationError if status in {401, 403} else RequestRejectedError
-    raise error(f"{len(events)} events not delivered: {_message(response)}", events, status)
+def _read(response: httpx.Response, events: int) -> Verdict | Failure:
+    status, document = response.status_code, _document(response)
+    error = document.get("error")
+    error = error if isinstance(error, dict) else {}
+    details = error.get("details")
+    try:
+        if status == _ACCEPTED:
+            notices = tuple(str(notice["message"]) for notice in document.get("notices", ()))
+            return Verdict(int(document["accepted"]), _refused(document, events), notices)
+        if status == _ALL_REJECTED and isinstance(details, dict) and "rejected" in details:
+            return Verdict(0, _refused(details, events))
+    except (KeyError, TypeError, ValueError):
+        pass  # whatever answers there is no ingest server: the status below says it all
+    message = f"the server answered {status}: {error.get('message') or response.text[:200]}"
+    asked = retry_after_of(response.headers.get("Retry-After"), _server_now(response))
+    return Failure(_fault(status), message, status, asked)
 
 
-def _rejections(document: dict[str, Any], events: Sequence[Event]) -> tuple[Rejection, ...]:
-    return tuple(
-        Rejection(events[item["index"]], item["code"], item["message"])
+def _fault(status: int) -> Fault:
+    if is_retried(status):
+        return Fault.PASSING
+    if status in _KEY_REFUSED:
+        return Fault.KEY
+    return Fault.CONTENT if status in _CONTENT_REFUSED else Fault.ENDPOINT
+
+
+def _refused(document: dict[str, Any], events: int) -> tuple[Refusal, ...]:
+    """Raises `KeyError`, `TypeError` or `ValueError` where this is no list of refusals."""
+    refused = tuple(
+        Refusal(int(item["index"]), str(item["code"]), str(item["message"]))
         for item in document.get("rejected", ())
     )
+    if not all(0 <= each.index < events for each in refused):
+        raise ValueError("rejected: names an event that was not sent")
+    return refused
 
 
 def _document(response: httpx.Response) -> dict[str, Any]:
@@ -93,6 +126,8 @@ def _document(response: httpx.Response) -> dict[str, Any]:
     return document if isinstance(document, dict) else {}
 
 
-def _message(response: httpx.Response) -> str:
-    said = _document(response).get("error", {}).get("message", "")
-    return f"the server answered {response.status_code}: {said or response.text[:200]}"
+def _server_now(response: httpx.Response) -> datetime:
+    try:
+        return parsedate_to_datetime(response.headers["Date"])
+    except (KeyError, TypeError, ValueError):
+        return utc_now()

@@ -6,6 +6,12 @@ from dataclasses import dataclass, field
 
 from tollbook.events import Event
 
+REJECTIONS_KEPT_MAX = 1000
+"""Of more events refused between two flushes, the result holds the first; callbacks get all."""
+
+NOTICES_KEPT_MAX = 100
+"""As above, for notices."""
+
 
 @dataclass(frozen=True)
 class Rejection:
@@ -18,7 +24,7 @@ class Rejection:
 
 @dataclass(frozen=True)
 class FlushResult:
-    """What became of the events of a flush: counted by the server, or refused one by one.
+    """What became of the events since the flush before: counted by the server, or refused.
 
     `notices` are the server's remarks on accepted events, in words.
     """
@@ -30,6 +36,6 @@ class FlushResult:
     def __add__(self, other: FlushResult) -> FlushResult:
         return FlushResult(
             self.accepted + other.accepted,
-            self.rejected + other.rejected,
-            self.notices + other.notices,
+            (self.rejected + other.rejected)[:REJECTIONS_KEPT_MAX],
+            (self.notices + other.notices)[:NOTICES_KEPT_MAX],
         )

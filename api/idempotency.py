@@ -1,0 +1,45 @@
+"""`Idempotency-Key`: the header of a POST that its sender may have to send twice."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable
+from typing import Any, Final
+
+from fastapi import Request as HttpRequest
+
+from core.clock import Clock
+from core.errors import ValidationError
+from core.ids import TenantId
+from db.idempotency import Request, answer_once
+from db.postgres import Connection
+
+HEADER: Final = "Idempotency-Key"
+_KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
+
+
+def perform_once(
+    conn: Connection,
+    clock: Clock,
+    http: HttpRequest,
+    tenant_id: TenantId,
+    body: dict[str, Any],
+    perform: Callable[[], dict[str, Any]],
+) -> dict[str, Any]:
+    """`perform()`, or its first answer where the request's key was seen with the same body.
+
+    Without the header it just performs. Raises as `db.idempotency.answer_once`, and
+    `ValidationError` for a key that is none.
+    """
+    key = http.headers.get(HEADER)
+    if key is None:
+        return perform()
+    if not _KEY.fullmatch(key):
+        raise ValidationError(
+            f"{HEADER}: give 1 to 255 printable ASCII characters without spaces", field=HEADER
+        )
+    asked = json.dumps([http.method, http.url.path, body], sort_keys=True, separators=(",", ":"))
+    fingerprint = hashlib.sha256(asked.encode()).hexdigest()
+    return answer_once(conn, clock, Request(tenant_id, key, fingerprint), perform)

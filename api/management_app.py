@@ -1,0 +1,84 @@
+"""The application of a management process: meters now, by API key."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from fastapi import FastAPI, Request
+
+from api.health import create_health_router
+from api.key_gate import AUTHORIZATION, KeyGate
+from api.metrics import create_metrics_router
+from api.observing import FRAMEWORK_TELEMETRY, observe_requests
+from api.openapi import describe
+from api.problems import install_problem_handlers
+from api.routes.meter_trials import create_trials_router
+from api.routes.meters import create_meters_router
+from catalog.snapshot import SnapshotSource
+from core.clock import Clock, SystemClock
+from core.endpoints import Endpoints
+from core.ids import TenantId
+from db.postgres import Database
+
+
+@dataclass(frozen=True, slots=True)
+class ManagementSettings:
+    """What a management process needs to know.
+
+    `snapshot_path` keeps the API keys' hashes; they are read again every `refresh_seconds`, so a
+    new key works, and a revoked one dies, within that time.
+    """
+
+    endpoints: Endpoints
+    snapshot_path: Path
+    refresh_seconds: float = 1.0
+
+
+def create_management_app(
+    settings: ManagementSettings, clock: Clock | None = None, *, shared_metrics: bool = False
+) -> FastAPI:
+    """The application; it reads nothing from anywhere before it is started.
+
+    `shared_metrics`: several processes share the port, and each answers for all of them.
+    """
+    db = Database(settings.endpoints.postgres)
+    source = SnapshotSource(settings.endpoints.postgres, settings.snapshot_path)
+    at = clock or SystemClock()
+    gate = KeyGate(source, settings.refresh_seconds, at)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await gate.start()
+        try:
+            yield
+        finally:
+            await gate.stop()
+            db.close()
+
+    def tenant_of(request: Request, scope: str) -> TenantId:
+        return gate.principal_of(request.headers.get(AUTHORIZATION, ""), scope).tenant_id
+
+    def postgres_fault() -> str | None:
+        return None if source.last_error is None else source.last_error.message
+
+    app = FastAPI(
+        title="Tollbook management",
+        version=version("tollbook-server"),
+        lifespan=lifespan,
+        telemetry=FRAMEWORK_TELEMETRY,
+        summary="What is measured.",
+    )
+    install_problem_handlers(app)
+    observe_requests(app)
+    app.include_router(create_metrics_router(shared=shared_metrics))
+    app.include_router(create_trials_router(settings.endpoints.clickhouse, at, tenant_of))
+    app.include_router(create_meters_router(db, at, tenant_of))
+    app.include_router(
+        create_health_router({"postgres": postgres_fault, "catalog": lambda: gate.fault})
+    )
+    describe(app, {"apiKey": []})
+    return app

@@ -1,0 +1,54 @@
+"""`/v1/meters/dry-run`: what a meter would have counted, before it is created."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import pydantic
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, ConfigDict
+
+from api.routes.meters import TenantOf
+from catalog.meter_register import draft_meter
+from core.clock import Clock
+from core.errors import ValidationError
+from core.period import Period
+from identity.api_keys import METERS_READ
+from usage.dry_run import LIMIT_EVENTS, dry_run
+
+EventTime = Annotated[
+    pydantic.AwareDatetime,
+    pydantic.Field(ge=datetime(1970, 1, 1, tzinfo=UTC), le=datetime(2100, 1, 1, tzinfo=UTC)),
+]
+"""An instant that an event may have, or the end of them all."""
+
+
+class Trial(BaseModel):
+    """A meter that need not exist, and the events to try it on."""
+
+    model_config = ConfigDict(extra="forbid")
+    meter: dict[str, Any]
+    start: EventTime
+    end: EventTime
+    limit_events: Annotated[int, pydantic.Field(ge=1, le=LIMIT_EVENTS)] = LIMIT_EVENTS
+
+
+def create_trials_router(clickhouse_url: str, clock: Clock, tenant_of: TenantOf) -> APIRouter:
+    """The route. `tenant_of` says whose key a request carries, if it has the scope asked for."""
+    router = APIRouter(prefix="/v1/meters", tags=["meters"])
+
+    @router.post("/dry-run", summary="Try a meter out")
+    def try_meter(request: Request, trial: Trial) -> dict[str, Any]:
+        """What a meter would have counted of the newest events of a period; nothing is stored.
+
+        `since` is the time of the oldest event that was read: older ones are not in the answer.
+        """
+        tenant_id = tenant_of(request, METERS_READ)
+        if trial.start >= trial.end:
+            raise ValidationError("end: must lie after start", field="end")
+        meter = draft_meter(clock, tenant_id, trial.meter)
+        period = Period(trial.start, trial.end)
+        return dry_run(clickhouse_url, meter, period, trial.limit_events).as_resource()
+
+    return router

@@ -1,0 +1,144 @@
+"""`/v1/meters`: create, list, show, relabel and archive."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Annotated, Any, Final
+
+import pydantic
+from fastapi import APIRouter, Body, Path, Query, Request
+from pydantic import BaseModel, ConfigDict
+
+from api.idempotency import perform_once
+from api.paging import LIMIT_DEFAULT, LIMIT_MAX, cursor_of, position_of
+from catalog.meter_register import (
+    find_meter,
+    page_of_meters,
+    register_meter,
+    relabel_meter,
+    retire_meter,
+)
+from core.clock import Clock
+from core.ids import TenantId
+from db.postgres import Database
+from identity.api_keys import METERS_READ, METERS_WRITE
+
+_EXAMPLE: Final = {
+    "slug": "tokens",
+    "name": "Tokens",
+    "event_type": "llm.request",
+    "aggregation": "sum",
+    "value": "usage.input + 3 * usage.output",
+    "filter": {"path": "model", "in": ["large", "small"]},
+    "dimensions": {"model": "model"},
+    "unit": "tokens",
+    "metadata": {"team": "gateway"},
+}
+"""A meter's document, shown in the OpenAPI page."""
+
+Document = Annotated[dict[str, Any], Body(examples=[_EXAMPLE])]
+Slug = Annotated[str, Path(description="The meter's slug.")]
+TenantOf = Callable[[Request, str], TenantId]
+
+
+class Labels(BaseModel):
+    """What may change about a meter; what is left out stays."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+    name: str | None = None
+    unit: str | None = None
+    metadata: dict[str, str] | None = None
+
+
+class Archiving(BaseModel):
+    """From which instant of event time on nothing counts; now unless given."""
+
+    model_config = ConfigDict(extra="forbid")
+    at: pydantic.AwareDatetime | None = None
+
+
+def create_meters_router(db: Database, clock: Clock, tenant_of: TenantOf) -> APIRouter:
+    """The routes. `tenant_of` says whose key a request carries, if it has the scope asked for."""
+    router = APIRouter(prefix="/v1/meters", tags=["meters"])
+    _add_reading(router, db, tenant_of)
+    _add_writing(router, db, clock, tenant_of)
+
+    return router
+
+
+def _add_reading(router: APIRouter, db: Database, tenant_of: TenantOf) -> None:
+    @router.get("", summary="List meters")
+    def list_meters(
+        request: Request,
+        limit: Annotated[int, Query(ge=1, le=LIMIT_MAX)] = LIMIT_DEFAULT,
+        cursor: Annotated[str | None, Query(description="`next_cursor` of a page.")] = None,
+        archived: Annotated[bool | None, Query(description="Only those that are, or not.")] = None,
+    ) -> dict[str, Any]:
+        """The tenant's meters, oldest first. Ask again with `next_cursor` while there is one."""
+        tenant_id = tenant_of(request, METERS_READ)
+        after = position_of(cursor)
+        with db.transaction() as conn:
+            found = page_of_meters(conn, tenant_id, after=after, limit=limit + 1, archived=archived)
+        page = found[:limit]
+        more = len(found) > limit
+        return {
+            "data": [meter.as_resource() for meter in page],
+            "next_cursor": cursor_of(page[-1].definition.catalog_version) if more else None,
+        }
+
+    @router.get("/{slug}", summary="Show a meter")
+    def show_meter(request: Request, slug: Slug) -> dict[str, Any]:
+        """One meter, archived or not."""
+        tenant_id = tenant_of(request, METERS_READ)
+        with db.transaction() as conn:
+            return find_meter(conn, tenant_id, slug).as_resource()
+
+
+def _add_writing(router: APIRouter, db: Database, clock: Clock, tenant_of: TenantOf) -> None:
+    @router.post("", status_code=201, summary="Create a meter")
+    def create_meter(request: Request, document: Document) -> dict[str, Any]:
+        """Create a meter; its definition is final. It counts past events too, and those that flow.
+
+        Send an `Idempotency-Key` to be able to repeat the request safely.
+        """
+        tenant_id = tenant_of(request, METERS_WRITE)
+        with db.transaction() as conn:
+            return perform_once(
+                conn,
+                clock,
+                request,
+                tenant_id,
+                document,
+                lambda: register_meter(conn, clock, tenant_id, document).as_resource(),
+            )
+
+    @router.patch("/{slug}", summary="Relabel a meter")
+    def relabel(request: Request, slug: Slug, labels: Labels) -> dict[str, Any]:
+        """Change name, unit or metadata. What a meter counts never changes: create another one."""
+        tenant_id = tenant_of(request, METERS_WRITE)
+        with db.transaction() as conn:
+            return relabel_meter(
+                conn,
+                tenant_id,
+                slug,
+                name=labels.name,
+                unit=labels.unit,
+                metadata=labels.metadata,
+            ).as_resource()
+
+    @router.post("/{slug}/archive", summary="Archive a meter")
+    def archive(request: Request, slug: Slug, archiving: Archiving | None = None) -> dict[str, Any]:
+        """Let events at or after an instant not count any more; earlier ones count for ever."""
+        tenant_id = tenant_of(request, METERS_WRITE)
+        at: datetime | None = None if archiving is None else archiving.at
+        body = {"at": None if at is None else at.isoformat()}
+        with db.transaction() as conn:
+            return perform_once(
+                conn,
+                clock,
+                request,
+                tenant_id,
+                body,
+                lambda: retire_meter(conn, clock, tenant_id, slug, at).as_resource(),
+            )
