@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
 from decimal import Context, Decimal
 from typing import Any, Final
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 import polars as pl
 
+from core.calendar.zones import add_days, parse_time_zone
 from core.clock import epoch_micros
 from core.ids import InvoiceId
 from core.money import Money
 from invoicing.errors import CurrencyMismatchError, NegativeTotalError
 from invoicing.model import PERIOD_KIND, Billable, Invoice, InvoiceLine, PlanLine, RunTerms
-from invoicing.proof import derived_uuid, usage_digest
+from invoicing.proof import derived_uuid
 from rating.engine import rate_period
 from rating.frames import INSTANT_DTYPE, LINES, PERIOD_KEY, QUANTITY_DTYPE
+from rating.proof import row_digests
 from rating.sums import sum_quantities
 
 SUBJECT_USAGE: Final = pl.Schema(
@@ -63,9 +63,9 @@ def assemble(terms: RunTerms, billables: Sequence[Billable], usage: pl.DataFrame
     prices = {line.price.price_id: line.price for each in billables for line in each.lines}
     summed = sum_quantities(usage, (*PERIOD_KEY, "meter_id"), "quantity", _COUNTS)
     rated = rate_period(lines, summed, list(prices.values()))
-    rows = iter(rated.to_dicts())
-    digests = _digests(billables, usage)
-    return [_invoice(terms, each, [next(rows) for _ in each.lines], digests) for each in billables]
+    digests = row_digests(rated.select(*PERIOD_KEY, "meter_id"), usage)
+    rows = iter(rated.with_columns(usage_digest=digests).to_dicts())
+    return [_invoice(terms, each, [next(rows) for _ in each.lines]) for each in billables]
 
 
 def _check_currencies(billables: Sequence[Billable]) -> None:
@@ -79,27 +79,10 @@ def _check_currencies(billables: Sequence[Billable]) -> None:
                 )
 
 
-_DigestKey = tuple[str, datetime, str]
-
-
-def _digests(billables: Sequence[Billable], usage: pl.DataFrame) -> dict[_DigestKey, str]:
-    """The usage digest of every metered line, of no rows where nothing was used."""
-    parts = usage.partition_by([*PERIOD_KEY, "meter_id"], as_dict=True)
-    nothing = pl.DataFrame(schema=SUBJECT_USAGE)
-    digests: dict[_DigestKey, str] = {}
-    for billable in billables:
-        for line in billable.lines:
-            if line.meter_id is not None:
-                key = (str(billable.subscription_id), billable.period.start, str(line.meter_id))
-                digests[key] = usage_digest(key[2], billable.period, parts.get(key, nothing))
-    return digests
-
-
 def _invoice(
     terms: RunTerms,
     billable: Billable,
     rated: list[dict[str, Any]],
-    digests: dict[_DigestKey, str],
 ) -> Invoice:
     invoice_id = InvoiceId(
         derived_uuid(
@@ -111,7 +94,7 @@ def _invoice(
         )
     )
     lines = tuple(
-        _line(invoice_id, billable, position, line, row, digests)
+        _line(invoice_id, billable, position, line, row)
         for position, (line, row) in enumerate(zip(billable.lines, rated, strict=True), start=1)
     )
     subtotal = Money(sum(line.amount_minor for line in lines), billable.currency)
@@ -140,7 +123,7 @@ def _invoice(
         plan=billable.plan,
         cut=terms.cut,
         issued_at=terms.as_of,
-        due_at=_days_later(terms.as_of, terms.payment_days, billable.time_zone),
+        due_at=add_days(terms.as_of, terms.payment_days, parse_time_zone(billable.time_zone)),
         lines=lines,
     )
 
@@ -151,9 +134,7 @@ def _line(
     position: int,
     line: PlanLine,
     row: dict[str, Any],
-    digests: dict[_DigestKey, str],
 ) -> InvoiceLine:
-    digest_key = (row["subscription_id"], row["period_start"], row["meter_id"])
     return InvoiceLine(
         line_id=derived_uuid(billable.period.end, "line", str(invoice_id), line.key),
         position=position,
@@ -171,13 +152,7 @@ def _line(
         amount_minor=row["amount_minor"],
         event_count=row["event_count"],
         unmeterable_count=row["unmeterable_count"],
-        usage_digest=digests[digest_key] if line.meter_id is not None else None,
+        usage_digest=row["usage_digest"] if line.meter_id is not None else None,
         rounding_mode=row["rounding_mode"],
         rule_version=row["rule_version"],
     )
-
-
-def _days_later(at: datetime, days: int, time_zone: str) -> datetime:
-    """The same wall-clock time some days later where the customer lives."""
-    local = at.astimezone(ZoneInfo(time_zone)).replace(tzinfo=None) + timedelta(days=days)
-    return local.replace(tzinfo=ZoneInfo(time_zone)).astimezone(at.tzinfo)

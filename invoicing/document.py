@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import hashlib
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any, Final
 
 from core.ids import format_id
 from core.money import Currency, Money
 from invoicing.model import Invoice, InvoiceLine
 from invoicing.proof import canonical_json
+from rating.explain import plain
 
 FORMAT: Final = "tollbook.invoice.1"
 
@@ -101,13 +101,6 @@ def _line(line: InvoiceLine, currency: Currency) -> dict[str, Any]:
         "rounding_mode": line.rounding_mode,
         "rule_version": line.rule_version,
     }
-
-
-def plain(value: Decimal) -> str:
-    """Decimal text without exponent and trailing zeros: Decimal("1.500") → "1.5"."""
-    text = f"{value:f}"
-    text = text.rstrip("0").rstrip(".") if "." in text else text
-    return "0" if text in {"", "-0"} else text
 
 
 def instant_text(at: datetime) -> str:

@@ -12,6 +12,7 @@ import psycopg
 
 import sql
 from catalog.meters import MeterDefinition
+from core.calendar.intervals import Interval
 from core.errors import (
     BusinessLogicError,
     ConflictError,
@@ -91,6 +92,8 @@ def in_halves(
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
+    """A plan version for one billing cycle."""
+
     name: str
     version: int
     lines: tuple[PlanLine, ...]
@@ -102,15 +105,16 @@ def draft_block(
 ) -> list[Invoice]:
     """Draft the invoices of a block: reads and arithmetic, no write, the same each time."""
     with db.transaction(snapshot=True) as conn:
-        plans = _plans(conn, terms.tenant_id, {due.plan_version_id for due in block})
+        plans = _plans(conn, terms.tenant_id, block)
         buyers = _buyers(conn, terms.tenant_id, {due.customer_id for due in block})
         stretches = _stretches(conn, block)
     billables = []
     for due in block:
-        plan = plans.get(due.plan_version_id)
-        if plan is None:
+        plan = plans[due.plan_version_id, due.billing_cycle]
+        if not plan.lines:
             raise BusinessLogicError(
-                f"plan version {due.plan_version_id}: has no lines, so there is nothing to bill"
+                f"plan version {due.plan_version_id}: has no lines that are billed"
+                f" {due.billing_cycle}, so there is nothing to bill"
             )
         billables.append(
             Billable(
@@ -125,7 +129,9 @@ def draft_block(
                 lines=plan.lines,
             )
         )
-    meters = {due.subscription_id: plans[due.plan_version_id].meters for due in block}
+    meters = {
+        due.subscription_id: plans[due.plan_version_id, due.billing_cycle].meters for due in block
+    }
     used = block_usage(usage, terms.tenant_id, terms.cut, stretches, meters)
     return assemble(terms, billables, used)
 
@@ -176,22 +182,33 @@ def _buyers(
     }
 
 
-def _plans(conn: Connection, tenant_id: TenantId, plan_version_ids: set[UUID]) -> dict[UUID, _Plan]:
+def _plans(
+    conn: Connection, tenant_id: TenantId, block: Sequence[DuePeriod]
+) -> dict[tuple[UUID, Interval], _Plan]:
+    """What each plan version of a block has for each billing cycle that it is subscribed to."""
     rows: defaultdict[UUID, list[dict[str, Any]]] = defaultdict(list)
     for row in conn.execute(
         sql.load("postgres/queries/select_plan_lines"),
-        {"tenant_id": tenant_id, "plan_version_ids": sorted(plan_version_ids)},
+        {
+            "tenant_id": tenant_id,
+            "plan_version_ids": sorted({due.plan_version_id for due in block}),
+        },
     ):
         rows[row["plan_version_id"]].append(row)
     return {
-        version_id: _Plan(
-            name=lines[0]["plan_name"],
-            version=lines[0]["plan_version"],
-            lines=tuple(_plan_line(row) for row in lines),
-            meters=tuple(_meter(tenant_id, row) for row in lines if row["meter_id"]),
-        )
-        for version_id, lines in rows.items()
+        (version_id, cycle): _plan(tenant_id, rows[version_id], cycle)
+        for version_id, cycle in {(due.plan_version_id, due.billing_cycle) for due in block}
     }
+
+
+def _plan(tenant_id: TenantId, rows: Sequence[dict[str, Any]], cycle: Interval) -> _Plan:
+    lines = [row for row in rows if row["cadence"] in {None, str(cycle)}]
+    return _Plan(
+        name=lines[0]["plan_name"] if lines else "",
+        version=lines[0]["plan_version"] if lines else 0,
+        lines=tuple(_plan_line(row) for row in lines),
+        meters=tuple(_meter(tenant_id, row) for row in lines if row["meter_id"]),
+    )
 
 
 def _plan_line(row: dict[str, Any]) -> PlanLine:
@@ -210,14 +227,13 @@ def _plan_line(row: dict[str, Any]) -> PlanLine:
 def _meter(tenant_id: TenantId, row: dict[str, Any]) -> MeterDefinition:
     if row["catalog_version"] is None:
         raise InternalError(f"rate card {row['key']}: its meter {row['meter_id']} is gone")
-    return MeterDefinition(
-        id=MeterId(row["meter_id"]),
+    return MeterDefinition.from_document(
+        row["definition"],
+        meter_id=MeterId(row["meter_id"]),
         tenant_id=tenant_id,
         slug=row["meter_slug"],
         name=row["meter_name"],
-        event_type=row["event_type"],
-        aggregation=row["aggregation"],
-        value_path=tuple(row["value_path"]) if row["value_path"] else None,
         catalog_version=row["catalog_version"],
-        archived=row["archived"],
+        unit=row["unit"],
+        archived_at=row["archived_at"],
     )

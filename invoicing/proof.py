@@ -1,4 +1,4 @@
-"""What makes an invoice checkable: ids that are found again, digests of what it was made from."""
+"""What makes an invoice checkable: ids that are found again, and the one form of its document."""
 
 from __future__ import annotations
 
@@ -8,11 +8,8 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-import polars as pl
-
 from core.clock import epoch_micros
 from core.ids import uuid7_of
-from core.period import Period
 
 _RANDOM_BITS: Final = 74
 
@@ -33,25 +30,3 @@ def derived_uuid(at: datetime, *names: str) -> UUID:
     digest = hashlib.sha256(canonical_json(names)).digest()
     random_bits = int.from_bytes(digest, "big") & ((1 << _RANDOM_BITS) - 1)
     return uuid7_of(epoch_micros(at) // 1000, random_bits)
-
-
-def usage_digest(meter_id: str, period: Period, rows: pl.DataFrame) -> str:
-    """SHA-256 of what one line was rated from: per subject the quantity and the event counts.
-
-    `rows` has subject, quantity, event_count, unmeterable_count; their order does not matter.
-    """
-    subjects = [
-        [subject, f"{quantity:f}", events, unmeterable]
-        for subject, quantity, events, unmeterable in rows.select(
-            "subject", "quantity", "event_count", "unmeterable_count"
-        )
-        .sort("subject")
-        .rows()
-    ]
-    content = {
-        "meter_id": meter_id,
-        "start": period.start.isoformat(),
-        "end": period.end.isoformat(),
-        "subjects": subjects,
-    }
-    return hashlib.sha256(canonical_json(content)).hexdigest()

@@ -24,6 +24,9 @@ _OWNER: Final = pl.Schema(
 )
 
 
+_ADDITIVE: Final = frozenset({"count", "sum", "weighted_sum"})
+
+
 class UsageSource(Protocol):
     """What a billing run asks of `usage.reader.UsageReader`."""
 
@@ -49,6 +52,12 @@ class OverlapError(BusinessLogicError):
     code = "subject_overlap"
 
 
+class SplitUsageError(BusinessLogicError):
+    """The usage of a subject in several stretches of a period, by a meter that does not add up."""
+
+    code = "usage_split"
+
+
 @dataclass(frozen=True, slots=True)
 class Stretch:
     """A subject's time for which one due period of a subscription bills it."""
@@ -68,7 +77,7 @@ def block_usage(
     """The usage of the stretches as `SUBJECT_USAGE`: one read per distinct span of time.
 
     `meters` are those that each subscription is billed for; other usage of its subjects is not
-    its. Raises `OverlapError` naming subject and meter.
+    its. Raises `OverlapError` and `SplitUsageError`, naming subject and meter.
     """
     by_span: defaultdict[Period, list[Stretch]] = defaultdict(list)
     for stretch in stretches:
@@ -80,7 +89,31 @@ def block_usage(
     used = pl.concat([pl.DataFrame(schema=SUBJECT_USAGE), *parts])
     # A subject that left and came back has several stretches in one period.
     key = (*PERIOD_KEY, "meter_id", "subject")
+    _refuse_split(used, key, meters)
     return sum_quantities(used.sort(key), key, "quantity", ("event_count", "unmeterable_count"))
+
+
+def _refuse_split(
+    used: pl.DataFrame,
+    key: Sequence[str],
+    meters: Mapping[SubscriptionId, Sequence[MeterDefinition]],
+) -> None:
+    """The largest of a week and the largest of another one do not add up to a quantity."""
+    bent = {str(meter.id): meter for some in meters.values() for meter in some if not _adds(meter)}
+    split = used.filter(pl.struct(key).is_duplicated() & pl.col("meter_id").is_in(list(bent)))
+    if split.height:
+        meter = bent[split["meter_id"][0]]
+        raise SplitUsageError(
+            f"subject {split['subject'][0]!r}: left a subscription and came back within one period,"
+            f" and its meter {meter.slug!r} ({meter.aggregation}) does not add up over the two"
+            " stretches; let it stay in one subscription, or end the period where it leaves"
+        )
+
+
+def _adds(meter: MeterDefinition) -> bool:
+    """Whether quantities of disjoint times add up to that of both."""
+    rounds = meter.conversion is not None and meter.conversion.rounding is not None
+    return meter.aggregation in _ADDITIVE and not rounds
 
 
 def _span_usage(

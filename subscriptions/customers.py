@@ -13,13 +13,13 @@ from psycopg.types.json import Jsonb
 
 import sql
 from catalog.meters import check_slug
+from core.calendar.zones import parse_time_zone
 from core.clock import Clock
 from core.errors import BusinessLogicError, ConflictError, NotFoundError, ValidationError
 from core.events import TEXT_BYTES_MAX
 from core.ids import CustomerId, TenantId, new_uuid
 from core.money import Currency
 from db.postgres import Connection
-from subscriptions.billing_cycle import parse_time_zone
 
 Change = Literal["created", "updated", "unchanged"]
 
@@ -163,6 +163,24 @@ def unlink_subject(
             "valid_to": at,
         },
     )
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectLink:
+    """A subject whose usage a customer pays for in `[valid_from, valid_to)`; None: for ever."""
+
+    subject: str
+    valid_from: datetime
+    valid_to: datetime | None
+
+
+def subjects_of(conn: Connection, customer: Customer) -> list[SubjectLink]:
+    """Whose usage the customer pays for, as known now, by subject and time."""
+    rows = conn.execute(
+        sql.load("postgres/queries/select_subjects_of_customer"),
+        {"tenant_id": customer.tenant_id, "customer_id": customer.id},
+    )
+    return [SubjectLink(**row) for row in rows]
 
 
 def customer_of(

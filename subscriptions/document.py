@@ -11,7 +11,9 @@ For example:
     name = "Context tokens"
     event_type = "llm.request"
     aggregation = "sum"
-    value = "usage.context_tokens"        # the path into an event's data
+    value = "usage.context_tokens"        # a path into an event's data, or an expression
+    dimensions = { model = "model" }      # usage is told apart by these
+    unit = "tokens"
 
     [[plans]]
     slug = "standard"
@@ -48,14 +50,16 @@ A date or a time without offset is meant in the customer's time zone.
 
 from __future__ import annotations
 
-from datetime import date, datetime, time
-from typing import Annotated, Any, Final, Literal
+from datetime import UTC, date, datetime, time
+from typing import Annotated, Any, Final
 from zoneinfo import ZoneInfo
 
 import pydantic
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from core.errors import ValidationError
+from catalog.meters import Aggregation, Per
+from core.calendar.zones import instant_of
+from core.refusals import refusal_of
 
 _RULES: Final = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -98,23 +102,38 @@ class TenantEntry(BaseModel):
 
 
 class MeterEntry(BaseModel):
-    """A meter; final once applied."""
+    """A meter; final once applied, but for `name` and `unit`."""
 
     model_config = _RULES
     slug: Text
     name: Text
-    event_type: Text
-    aggregation: Literal["count", "sum"]
-    value: Text | None = None
+    event_type: Text | None = None
+    event_types: list[Text] = []
+    aggregation: Aggregation
+    value: Annotated[str, Field(min_length=1)] | None = None
+    filter: dict[str, Any] | None = None
+    dimensions: dict[str, str] = {}
+    unit: str = ""
+    conversion: dict[str, str | int] | None = None
+    per: Per | None = None
+    percentile: str | int | None = None
+
+    def definition(self) -> dict[str, Any]:
+        """What `MeterDefinition.from_document` reads."""
+        return self.model_dump(exclude={"slug", "name"}, exclude_none=True)
 
 
 class RateCardEntry(BaseModel):
-    """A line of a plan. `price` has `model`, maybe `rounding`, and the model's parameters."""
+    """A line of a plan. `price` has `model`, maybe `rounding`, and the model's parameters.
+
+    `cadence` is the billing cycle of the subscriptions that the line is for; missing: of all.
+    """
 
     model_config = _RULES
     key: Text
     name: Text
     meter: Text | None = None
+    cadence: Text | None = None
     price: dict[str, str | int]
 
 
@@ -162,7 +181,7 @@ class SubscriptionEntry(BaseModel):
     customer: Text
     plan: Text
     anchor: WallTime
-    billing_cycle: Literal["monthly"] = "monthly"
+    billing_cycle: Text = "monthly"
 
 
 class SetUpDocument(BaseModel):
@@ -181,35 +200,10 @@ def parse_document(document: dict[str, Any]) -> SetUpDocument:
     try:
         return SetUpDocument.model_validate(document)
     except pydantic.ValidationError as error:
-        problems = error.errors(include_url=False)
-        first = problems[0]
-        path = _path(first["loc"])
-        others = {_path(problem["loc"]) for problem in problems} - {path}
-        more = f" (and {len(others)} more)" if others else ""
-        raise ValidationError(f"{path}: {_problem(first)}{more}", field=path) from error
+        raise refusal_of(error) from error
 
 
 def instant(wall: WallTime, zone: ZoneInfo) -> datetime:
-    """The instant that a date or time of the file means to a customer in `zone`."""
+    """The instant, in UTC, that a date or time of the file means to a customer in `zone`."""
     at = wall if isinstance(wall, datetime) else datetime.combine(wall, time())
-    return at if at.tzinfo is not None else at.replace(tzinfo=zone)
-
-
-def _path(location: tuple[int | str, ...]) -> str:
-    """`("customers", 1, "subjects", 0)` → `customers[1].subjects[0]`, without names of types."""
-    steps = (
-        f"[{step}]" if isinstance(step, int) else f".{step}"
-        for step in location
-        if step not in {"date", "datetime", "str", "int"}
-    )
-    return "".join(steps).lstrip(".")
-
-
-def _problem(error: Any) -> str:
-    if error["type"] == "missing":
-        return "missing; add it"
-    if error["type"] == "extra_forbidden":
-        return "there is no such field; check its spelling"
-    if error["type"] in {"string_type", "int_type"} and isinstance(error["input"], float):
-        return f'write the number in quotes, "{error["input"]}", so that it stays exact'
-    return f"{error['msg'][:1].lower()}{error['msg'][1:]}, got {error['input']!r}"
+    return instant_of(at, zone) if at.tzinfo is None else at.astimezone(UTC)

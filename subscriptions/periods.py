@@ -15,12 +15,14 @@ from typing import Any
 from uuid import UUID
 
 import sql
+from core.calendar.cycle import Cycle
+from core.calendar.intervals import Interval
+from core.calendar.zones import parse_time_zone
 from core.errors import ConflictError
 from core.ids import CustomerId, SubscriptionId, TenantId
 from core.money import Currency
 from core.period import Period
 from db.postgres import Connection
-from subscriptions.billing_cycle import CycleSteps, parse_time_zone
 
 _NIL = UUID(int=0)
 
@@ -39,6 +41,7 @@ class DuePeriod:
     plan_version_id: UUID
     currency: Currency
     time_zone: str
+    billing_cycle: Interval
     period: Period
     subjects: tuple[str, ...]
     partial_subjects: tuple[str, ...] = ()
@@ -99,14 +102,14 @@ def mark_billed(conn: Connection, billed: Sequence[DuePeriod]) -> None:
     moved = []
     for row in rows:
         periods = wanted.pop(row["id"])
-        expected = _steps(row).periods_from(row["period_start"], row["ended_at"])
+        expected = _cycle(row).periods_from(row["period_start"], row["ended_at"])
         if periods != list(islice(expected, len(periods))):
             raise ConflictError(
                 f"subscription {row['slug']!r}: {periods[0]} is not the next period to invoice,"
                 f" which starts at {row['period_start'].isoformat()}"
             )
         end = periods[-1].end
-        moved.append((row["id"], end, _steps(row).period_of(end).end))
+        moved.append((row["id"], end, _cycle(row).period_of(end).end))
     if wanted:
         raise ConflictError(f"subscription {next(iter(wanted))}: there is none with this id")
     ids, starts, ends = zip(*moved, strict=True) if moved else ((), (), ())
@@ -120,12 +123,13 @@ def _row_key(row: dict[str, Any]) -> tuple[UUID, UUID, UUID]:
     return row["tenant_id"], row["customer_id"], row["id"]
 
 
-def _steps(row: dict[str, Any]) -> CycleSteps:
-    return CycleSteps(row["anchor_at"], parse_time_zone(row["time_zone"]), row["billing_cycle"])
+def _cycle(row: dict[str, Any]) -> Cycle:
+    zone, interval = parse_time_zone(row["time_zone"]), Interval.parse(row["billing_cycle"])
+    return Cycle(row["anchor_at"], zone, interval)
 
 
 def _ended_periods(row: dict[str, Any], as_of: datetime) -> Iterator[Period]:
-    for period in _steps(row).periods_from(row["period_start"], row["ended_at"]):
+    for period in _cycle(row).periods_from(row["period_start"], row["ended_at"]):
         if period.end > as_of:
             return
         yield period
@@ -163,6 +167,7 @@ def _due_period(row: dict[str, Any], period: Period, links: list[dict[str, Any]]
         plan_version_id=row["plan_version_id"],
         currency=Currency(row["currency"]),
         time_zone=row["time_zone"],
+        billing_cycle=Interval.parse(row["billing_cycle"]),
         period=period,
         subjects=subjects,
         partial_subjects=tuple(subject for subject in subjects if subject not in whole),

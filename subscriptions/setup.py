@@ -9,9 +9,16 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
-from catalog.meters import MeterDefinition, create_meter, list_meters, parse_value_path
+from catalog.meters import (
+    MeterDefinition,
+    create_meter_of_document,
+    list_meters,
+    update_meter,
+)
 from catalog.plans import PlanVersion, RateCard, ensure_plan_version, find_plan_version
 from catalog.prices import price_terms
+from core.calendar.intervals import Interval
+from core.calendar.zones import parse_time_zone
 from core.clock import Clock
 from core.errors import BusinessLogicError, ConflictError, NotFoundError, ValidationError
 from core.ids import TenantId
@@ -20,7 +27,6 @@ from db.postgres import Connection, Database
 from identity.api_keys import has_api_key, insert_api_key
 from identity.tenants import ensure_tenant
 from rating.rounding import DEFAULT_ROUNDING_MODE
-from subscriptions.billing_cycle import parse_time_zone
 from subscriptions.customers import Customer, ensure_customer, ensure_subject, find_customer
 from subscriptions.document import (
     CustomerEntry,
@@ -127,22 +133,22 @@ class _Run:
                 self._subscription(subscription, customers, plans)
 
     def _meter(self, entry: MeterEntry) -> None:
-        path = None if entry.value is None else parse_value_path(entry.value)
         known = self._meters.get(entry.slug)
         if known is None:
-            known = create_meter(
+            known = create_meter_of_document(
                 self._conn,
                 self._clock,
                 self._tenant_id,
+                entry.definition(),
                 slug=entry.slug,
                 name=entry.name,
-                event_type=entry.event_type,
-                aggregation=entry.aggregation,
-                value_path=path,
             )
             self._meters[entry.slug] = known
             self.note("created meter", entry.slug)
-        _check_same_meter(known, entry, path)
+        _check_same_meter(known, entry)
+        if (known.name, known.unit) != (entry.name, entry.unit):
+            update_meter(self._conn, self._tenant_id, known.id, name=entry.name, unit=entry.unit)
+            self.note("relabelled meter", entry.slug)
         self.applied.meters[entry.slug] = known.id
 
     def _plan(self, entry: PlanEntry, path: str) -> PlanVersion:
@@ -176,14 +182,15 @@ class _Run:
             model = str(parameters.pop("model"))
             rounding = str(parameters.pop("rounding", DEFAULT_ROUNDING_MODE))
             price = price_terms(model, currency.code, parameters, rounding)
+        cadence = None if entry.cadence is None else Interval.parse(entry.cadence, "cadence")
         if entry.meter is None:
-            return RateCard(entry.key, entry.name, price)
+            return RateCard(entry.key, entry.name, price, cadence=cadence)
         meter = self._meters.get(entry.meter)
         if meter is None:
             raise NotFoundError(
                 f"meter: there is none called {entry.meter!r}; add it to [[meters]]"
             )
-        return RateCard(entry.key, entry.name, price, meter.id)
+        return RateCard(entry.key, entry.name, price, meter.id, cadence)
 
     def _customer(self, entry: CustomerEntry) -> Customer:
         customer, change = ensure_customer(
@@ -226,26 +233,28 @@ class _Run:
             plan,
             slug=entry.slug,
             anchor=anchor,
-            cycle=entry.billing_cycle,
+            interval=Interval.parse(entry.billing_cycle, "billing_cycle"),
         )
         if created:
             self.note("created subscription", entry.slug)
         self.applied.subscriptions[entry.slug] = subscription.id
 
 
-def _check_same_meter(
-    known: MeterDefinition, entry: MeterEntry, path: tuple[str, ...] | None
-) -> None:
-    facts = {
-        "name": (known.name, entry.name),
-        "event_type": (known.event_type, entry.event_type),
-        "aggregation": (known.aggregation, entry.aggregation),
-        "value": (known.value_path, path),
-    }
-    for name, (before, now) in facts.items():
-        if before != now:
+def _check_same_meter(known: MeterDefinition, entry: MeterEntry) -> None:
+    wanted = MeterDefinition.from_document(
+        entry.definition(),
+        meter_id=known.id,
+        tenant_id=known.tenant_id,
+        slug=entry.slug,
+        name=entry.name,
+        catalog_version=known.catalog_version,
+    )
+    before, now = known.as_document(), wanted.as_document()
+    for name in {**before, **now}:
+        if before.get(name) != now.get(name):
+            field = "event_type" if name == "event_types" else name
             raise ConflictError(
-                f"{name}: the meter {entry.slug!r} is final and has {before!r}; create a meter with"
-                " another slug",
-                field=name,
+                f"{field}: the meter {entry.slug!r} is final and has {before.get(name)!r}; create a"
+                " meter with another slug",
+                field=field,
             )

@@ -9,12 +9,14 @@ from typing import Final
 import sql
 from catalog.meters import check_slug
 from catalog.plans import PlanVersion
+from core.calendar.cycle import Cycle
+from core.calendar.intervals import MONTHLY, Interval
+from core.calendar.zones import parse_time_zone
 from core.clock import Clock
 from core.errors import BusinessLogicError, ConflictError
 from core.ids import SubscriptionId, new_uuid
 from core.period import Period
 from db.postgres import Connection
-from subscriptions.billing_cycle import BillingCycle, CycleSteps, parse_time_zone
 from subscriptions.customers import Customer
 
 STATUS_ACTIVE: Final = "ACTIVE"
@@ -30,6 +32,7 @@ class Subscription:
     plan_version: PlanVersion
     status: str
     anchor: datetime
+    interval: Interval
     period: Period
 
 
@@ -41,18 +44,19 @@ def ensure_subscription(
     *,
     slug: str,
     anchor: datetime,
-    cycle: BillingCycle = "monthly",
+    interval: Interval = MONTHLY,
 ) -> tuple[Subscription, bool]:
     """The subscription called `slug`, made if missing; and whether it was made.
 
     An existing one keeps the plan version that it was made with. `customer` must come from this
     transaction, which holds its lock. Raises `BusinessLogicError` for a plan in another currency,
+    or without a line for this billing cycle,
     `ConflictError` when the slug stands for something else, or when another subscription of the
     customer prices one of the plan's meters at the same time.
     """
     known = _find(conn, customer, slug)
     if known is not None:
-        _check_same(known, plan_version, slug=slug, anchor=anchor)
+        _check_same(known, plan_version, slug=slug, anchor=anchor, interval=interval)
         return known, False
     if plan_version.currency != customer.currency:
         raise BusinessLogicError(
@@ -60,8 +64,9 @@ def ensure_subscription(
             f" {customer.currency}",
             field="plan",
         )
+    _check_lines(conn, plan_version, interval)
     _check_overlap(conn, customer, plan_version, slug=slug, anchor=anchor)
-    steps = CycleSteps(anchor, parse_time_zone(customer.time_zone), cycle)
+    cycle = Cycle(anchor, parse_time_zone(customer.time_zone), interval)
     made = Subscription(
         SubscriptionId(new_uuid(clock)),
         check_slug(slug),
@@ -69,7 +74,8 @@ def ensure_subscription(
         plan_version,
         STATUS_ACTIVE,
         anchor,
-        steps.period_of(anchor),
+        interval,
+        cycle.period_of(anchor),
     )
     conn.execute(
         sql.load("postgres/queries/insert_subscription"),
@@ -81,7 +87,7 @@ def ensure_subscription(
             "plan_id": plan_version.plan_id,
             "plan_version_id": plan_version.id,
             "status": made.status,
-            "billing_cycle": cycle,
+            "billing_cycle": str(interval),
             "currency": customer.currency.code,
             "time_zone": customer.time_zone,
             "anchor": anchor,
@@ -91,6 +97,20 @@ def ensure_subscription(
         },
     )
     return made, True
+
+
+def _check_lines(conn: Connection, plan_version: PlanVersion, interval: Interval) -> None:
+    row = conn.execute(
+        sql.load("postgres/queries/has_lines_of_cycle"),
+        {"plan_version_id": plan_version.id, "cycle": str(interval)},
+    ).fetchone()
+    assert row is not None
+    if not row["has_lines"]:
+        raise BusinessLogicError(
+            f"billing_cycle: the plan has no line that is billed {interval}; choose the cadence of"
+            " one of its lines",
+            field="billing_cycle",
+        )
 
 
 def _find(conn: Connection, customer: Customer, slug: str) -> Subscription | None:
@@ -112,12 +132,18 @@ def _find(conn: Connection, customer: Customer, slug: str) -> Subscription | Non
         PlanVersion(row["plan_version_id"], row["plan_id"], row["number"], customer.currency),
         row["status"],
         row["anchor_at"],
+        Interval.parse(row["billing_cycle"]),
         Period(row["period_start"], row["period_end"]),
     )
 
 
 def _check_same(
-    known: Subscription, plan_version: PlanVersion, *, slug: str, anchor: datetime
+    known: Subscription,
+    plan_version: PlanVersion,
+    *,
+    slug: str,
+    anchor: datetime,
+    interval: Interval,
 ) -> None:
     if known.plan_version.plan_id != plan_version.plan_id:
         raise ConflictError(
@@ -128,6 +154,12 @@ def _check_same(
             f"anchor: subscription {slug!r} steps from {known.anchor.isoformat()}, for ever;"
             " choose another slug",
             field="anchor",
+        )
+    if known.interval != interval:
+        raise ConflictError(
+            f"billing_cycle: subscription {slug!r} is billed {known.interval}, for ever; choose"
+            " another slug",
+            field="billing_cycle",
         )
 
 

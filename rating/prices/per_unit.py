@@ -10,22 +10,13 @@ used instead of leaving the reader to guess.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from decimal import Context, Decimal, Inexact
+from decimal import Context, Inexact
 from typing import ClassVar, Final
 
-import polars as pl
-
 from rating.errors import PriceParameterError
-from rating.exact import exact_product
-from rating.prices.base import (
-    AMOUNT_SCHEMA,
-    PricedColumns,
-    PriceModel,
-    check_price,
-    read_decimal,
-    read_fields,
-)
+from rating.prices.base import PriceModel, Terms, one_run
+from rating.prices.reading import PRICE_LIMIT, Fields
+from rating.tiers import OPEN, Tier
 
 _EXACT: Final = Context(prec=120, traps=[])
 
@@ -34,14 +25,10 @@ class PerUnitPrice(PriceModel):
     """A price for each unit of a meter."""
 
     name: ClassVar[str] = "per_unit"
-    metered: ClassVar[bool] = True
-    parameter_schema: ClassVar[pl.Schema] = AMOUNT_SCHEMA
 
-    def parameter_row(self, parameters: Mapping[str, str]) -> dict[str, Decimal]:
-        """`{"amount"}`: currency units for one unit."""
-        read_fields(parameters, ("amount",), ("per",))
-        amount = read_decimal("amount", parameters["amount"])
-        per = read_decimal("per", parameters.get("per", "1"))
+    def read(self, fields: Fields) -> Terms:
+        """`amount` for `per` units."""
+        amount, per = fields.decimal("amount"), fields.decimal("per", "1")
         if not per:
             raise PriceParameterError("per", "must be above zero")
         context = _EXACT.copy()
@@ -50,9 +37,5 @@ class PerUnitPrice(PriceModel):
             raise PriceParameterError(
                 "per", f"{amount:f} / {per:f} has no end; choose a `per` that divides evenly"
             )
-        return {"amount": check_price("amount", unit_amount)}
-
-    def priced(self) -> PricedColumns:
-        """The quantity used, at `amount` each."""
-        quantity, unit_amount = pl.col("usage_quantity"), pl.col("amount")
-        return PricedColumns(quantity, unit_amount, exact_product(quantity, unit_amount))
+        units = fields.units("amount", unit_amount, PRICE_LIMIT)
+        return one_run(fields, (Tier(1, OPEN, unit_amount=units),))

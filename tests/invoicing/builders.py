@@ -93,3 +93,10 @@ def usage(*rows: tuple[Billable, int, str, str]) -> pl.DataFrame:
         schema=SUBJECT_USAGE,
         orient="row",
     )
+
+
+def period_usage_frame(rows: Sequence[tuple[str, str, Decimal, int, int]]) -> pl.DataFrame:
+    """What `UsageSource.period_usage` gives: meter, subject, quantity, and the two counts."""
+    names = ("meter_id", "subject", "quantity", "event_count", "unmeterable_count")
+    schema = pl.Schema({name: SUBJECT_USAGE[name] for name in names})
+    return pl.DataFrame(rows, schema=schema, orient="row")

@@ -3,12 +3,11 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from decimal import Decimal
 
 import pytest
 
 from invoicing.assemble import assemble
-from invoicing.document import content_hash, document_bytes, invoice_document, plain
+from invoicing.document import content_hash, document_bytes, invoice_document
 from invoicing.model import Invoice
 from invoicing.proof import canonical_json
 from tests.invoicing.builders import billable, plan_line, terms, usage
@@ -54,11 +53,3 @@ def test_canonical_json_has_one_form() -> None:
     assert canonical_json({"b": [1, "é"], "a": None}) == '{"a":null,"b":[1,"é"]}'.encode()
     with pytest.raises(ValueError, match="not JSON compliant"):
         canonical_json({"a": float("nan")})
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [("1.500", "1.5"), ("0E-12", "0"), ("-0.0", "0"), ("1E+3", "1000"), ("100", "100")],
-)
-def test_a_decimal_has_one_plain_text(value: str, text: str) -> None:
-    assert plain(Decimal(value)) == text

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from uuid import UUID
@@ -8,18 +9,20 @@ from uuid import UUID
 import polars as pl
 import pytest
 
+from catalog.metering.conversion import Conversion
 from catalog.meters import MeterDefinition
+from core.calendar.intervals import MONTHLY
 from core.ids import CustomerId, MeterId, SubscriptionId, TenantId
 from core.money import Currency
 from core.period import Period
 from invoicing.assemble import SUBJECT_USAGE
-from invoicing.usage_source import OverlapError, Stretch, block_usage
+from invoicing.usage_source import OverlapError, SplitUsageError, Stretch, block_usage
 from subscriptions.periods import DuePeriod
-from tests.invoicing.builders import NOVEMBER, TENANT
+from tests.invoicing.builders import NOVEMBER, TENANT, period_usage_frame
 from usage.cut import Cut
 
-HOURS = MeterDefinition(MeterId(UUID(int=9)), TENANT, "hours", "Hours", "tick", "count", None, 1)
-OTHER = MeterDefinition(MeterId(UUID(int=8)), TENANT, "other", "Other", "tock", "count", None, 2)
+HOURS = MeterDefinition(MeterId(UUID(int=9)), TENANT, "hours", "Hours", ("tick",), "count", None, 1)
+OTHER = MeterDefinition(MeterId(UUID(int=8)), TENANT, "other", "Other", ("tock",), "count", None, 2)
 MOVED = datetime(2023, 11, 11, tzinfo=UTC)
 BACK = datetime(2023, 11, 21, tzinfo=UTC)
 
@@ -45,12 +48,9 @@ class HoursUsage:
         assert subjects is not None
         self.reads.append((period, list(subjects)))
         hours = int((period.end - period.start).total_seconds()) // 3600
-        rows = [
-            (str(each.id), name, Decimal(hours), hours, 0) for each in meters for name in subjects
-        ]
-        wanted = ("meter_id", "subject", "quantity", "event_count", "unmeterable_count")
-        schema = pl.Schema({name: SUBJECT_USAGE[name] for name in wanted})
-        return pl.DataFrame(rows, schema=schema, orient="row")
+        return period_usage_frame(
+            [(str(each.id), name, Decimal(hours), hours, 0) for each in meters for name in subjects]
+        )
 
 
 def due(number: int, period: Period = NOVEMBER) -> DuePeriod:
@@ -61,6 +61,7 @@ def due(number: int, period: Period = NOVEMBER) -> DuePeriod:
         plan_version_id=UUID(int=1),
         currency=Currency("EUR"),
         time_zone="UTC",
+        billing_cycle=MONTHLY,
         period=period,
         subjects=(),
     )
@@ -102,6 +103,25 @@ def test_a_subject_that_moves_is_split_at_the_instant_and_both_parts_sum_to_the_
         (1, "hours", "roamer"): 480,
         (2, "hours", "roamer"): 240,
     }
+
+
+@pytest.mark.parametrize(
+    "bent",
+    [
+        replace(HOURS, aggregation="max", value="n"),
+        replace(HOURS, aggregation="avg", value="n"),
+        replace(HOURS, conversion=Conversion(Decimal("0.001"), "up", 0)),
+    ],
+)
+def test_what_does_not_add_up_is_not_added_up(bent: MeterDefinition) -> None:
+    """Adding the largest value of two stretches would bill what nobody used."""
+    first, last = Period(NOVEMBER.start, MOVED), Period(BACK, NOVEMBER.end)
+    stretches = [Stretch(due(1), "roamer", first), Stretch(due(1), "roamer", last)]
+    with pytest.raises(SplitUsageError, match="'roamer': left a subscription and came back"):
+        used(stretches, {1: [bent]}, HoursUsage())
+    assert used(stretches[:1], {1: [bent]}, HoursUsage()) == {(1, "hours", "roamer"): 240}
+    exact = replace(HOURS, conversion=Conversion(Decimal("0.001")))
+    assert used(stretches, {1: [exact]}, HoursUsage()) == {(1, "hours", "roamer"): 480}
 
 
 def test_one_subject_on_one_meter_of_two_subscriptions_is_refused() -> None:

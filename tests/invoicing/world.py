@@ -26,6 +26,7 @@ from core.period import Period
 from db.postgres import Database
 from invoicing.billing_run import BillingRunner, Closed
 from invoicing.tenants import BillingTenant, billing_tenants
+from tests.invoicing.builders import period_usage_frame
 from usage.cut import Cut
 
 KILLED = 9
@@ -47,9 +48,10 @@ _STATEMENTS = {
         INSERT INTO identity.tenants (id, slug, name, created_at, metadata)
         VALUES (%(id)s, %(slug)s, %(slug)s, %(now)s, %(metadata)s)""",
     "meter": """
-        INSERT INTO catalog.meters (id, tenant_id, slug, name, event_type, aggregation, value_path,
+        INSERT INTO catalog.meters (id, tenant_id, slug, name, event_types, definition,
             catalog_version, valid_from, recorded_from)
-        SELECT %(id)s, %(tenant_id)s, 'tokens', 'Tokens', 'llm', 'sum', '{tokens}',
+        SELECT %(id)s, %(tenant_id)s, 'tokens', 'Tokens', '{llm}',
+            '{"event_types": ["llm"], "aggregation": "sum", "value": "tokens"}',
             1 + count(*), %(now)s, %(now)s FROM catalog.meters""",
     "plan": """
         INSERT INTO catalog.pricing_plans (id, tenant_id, slug, name, valid_from, recorded_from)
@@ -114,16 +116,7 @@ class CountingUsage:
             for meter in meters
             for subject in subjects
         ]
-        schema = pl.Schema(
-            {
-                "meter_id": pl.String(),
-                "subject": pl.String(),
-                "quantity": pl.Decimal(38, 12),
-                "event_count": pl.Int64(),
-                "unmeterable_count": pl.Int64(),
-            }
-        )
-        return pl.DataFrame(rows, schema=schema, orient="row")
+        return period_usage_frame(rows)
 
 
 def found_tenant(url: str, slug: str, customers: int, broken: Sequence[int] = ()) -> None:

@@ -88,7 +88,11 @@ def test_an_amount_just_below_the_limit_is_rated_and_one_that_rounds_up_to_it_is
         (lines(("s", "fee", "m", "fee")), usage(), "a price is missing, or a meter"),
         (lines(("s", "fee", None, "gone")), usage(), "a price is missing, or a meter"),
         (lines(("s", "fee", None, "fee"), ("s", "fee", None, "fee")), usage(), "one row only"),
-        (lines(), usage(("s", "m", Decimal(1)), ("s", "m", Decimal(2))), "one row only"),
+        (
+            lines(("s", "tokens", "m", "tokens")),
+            usage(("s", "m", Decimal(1)), ("s", "m", Decimal(2))),
+            "one row only",
+        ),
         (lines().drop("price_id"), usage(), "lines: expected the columns"),
         (lines(), usage().drop("quantity"), "usage: expected the columns"),
     ],
@@ -113,5 +117,5 @@ def test_usage_without_a_quantity_is_refused() -> None:
 
 
 def test_every_step_says_why_it_stands_where_it_stands() -> None:
-    assert [step.name for step in STEPS][-1] == "round once"
+    assert [step.name for step in STEPS][-2:] == ["round once", "minimum"]
     assert all(step.why_here for step in STEPS)

@@ -9,18 +9,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rating.errors import PriceParameterError
-from rating.exact import exact_whole
+from rating.exact import LIMB, Exact, units_of
 from rating.frames import QUANTITY_DTYPE
-from rating.rounding import ROUNDING_MODES, parse_rounding_mode, split_minor, to_minor
+from rating.rounding import ROUNDING_MODES, parse_rounding_mode, split_minor, with_minor
 from tests.rating.oracle import minor_units
 
 
 def rounded(rows: list[tuple[Decimal, int, str]]) -> list[int]:
-    frame = pl.DataFrame(
-        rows, schema={"a": QUANTITY_DTYPE, "digits": pl.Int32, "mode": pl.String}, orient="row"
+    schema = pl.Schema(
+        {"a": QUANTITY_DTYPE, "minor_digits": pl.Int32(), "rounding_mode": pl.String()}
     )
-    minor = to_minor(exact_whole(pl.col("a")), pl.col("digits"), pl.col("mode"))
-    return frame.select(minor).to_series().to_list()
+    frame = pl.DataFrame(rows, schema=schema, orient="row").lazy()
+    minor = with_minor(frame, Exact.of_units(units_of(pl.col("a"))))
+    return minor.collect()["amount_minor"].to_list()
 
 
 @pytest.mark.parametrize(
@@ -74,6 +75,53 @@ def test_rounding_equals_the_fraction_oracle_and_mirrors_credits(
     assert rounded([(-amount, digits, mode) for amount, digits, mode in rows]) == [
         -value for value in expected
     ]
+
+
+RATIOS = st.one_of(
+    # Any numerator of 36 decimals over any time; and halves of a minor unit, and beside them.
+    st.tuples(st.integers(1 - 10**69, 10**69 - 1), st.integers(1, 10**33 - 1)),
+    st.tuples(st.integers(-(10**5), 10**5), st.integers(1, 10**9), st.sampled_from([-1, 0, 1])).map(
+        lambda drawn: (drawn[0] * drawn[1] * 5 * 10**33 + drawn[2], drawn[1])
+    ),
+)
+
+
+@settings(max_examples=300)
+@given(
+    st.lists(
+        st.tuples(RATIOS, st.sampled_from([0, 2, 3, 4]), st.sampled_from(ROUNDING_MODES)),
+        min_size=1,
+        max_size=30,
+    )
+)
+def test_a_ratio_is_divided_at_the_rounding_and_nowhere_before(
+    rows: list[tuple[tuple[int, int], int, str]],
+) -> None:
+    frame = pl.DataFrame(
+        [
+            (
+                numerator // LIMB**3,
+                *(numerator // LIMB ** (3 - at) % LIMB for at in (1, 2, 3)),
+                denominator,
+                digits,
+                mode,
+            )
+            for (numerator, denominator), digits, mode in rows
+        ],
+        schema={
+            **{f"a_{index}": pl.Int128 for index in range(4)},
+            "denominator": pl.Int128,
+            "minor_digits": pl.Int32,
+            "rounding_mode": pl.String,
+        },
+        orient="row",
+    ).lazy()
+    minor = with_minor(frame, Exact.named("a", 3), pl.col("denominator")).collect()
+    expected = [
+        minor_units(Fraction(numerator, denominator * LIMB**3), digits, mode)
+        for (numerator, denominator), digits, mode in rows
+    ]
+    assert minor["amount_minor"].to_list() == expected
 
 
 def test_an_unknown_mode_is_refused_with_the_list_of_modes() -> None:

@@ -60,8 +60,8 @@ def _plan_with(price: dict[str, Any]) -> dict[str, Any]:
             "subscriptions[0].anchor: input should be a valid datetime, got 'soon'",
         ),
         (
-            {"subscriptions": [subscription(billing_cycle="weekly")]},
-            "subscriptions[0].billing_cycle: input should be 'monthly', got 'weekly'",
+            {"subscriptions": [subscription(billing_cycle=1)]},
+            "subscriptions[0].billing_cycle: input should be a valid string, got 1",
         ),
     ],
 )

@@ -54,6 +54,24 @@ def test_all_missed_periods_are_due_and_billed_ones_are_not(database: Database) 
     assert april.period.start == periods[-1].period.end
 
 
+def test_days_and_years_are_due_where_the_customers_calendar_ends_them(database: Database) -> None:
+    daily = subscription(slug="daily", billing_cycle="daily", anchor=date(2024, 3, 30))
+    yearly = subscription("fabrikam", billing_cycle="yearly", anchor=date(2024, 2, 29))
+    people = [customer(), customer("fabrikam")]
+    apply(database, document(customers=people, subscriptions=[daily, yearly]))
+    periods = due(database, datetime(2024, 4, 1, 22, tzinfo=UTC))
+    # 31 March has 23 hours in Berlin.
+    assert [each.period.end - each.period.start for each in periods] == [
+        timedelta(hours=hours) for hours in (24, 23, 24)
+    ]
+    bill(database, periods)
+    assert due(database, datetime(2024, 4, 2, 21, tzinfo=UTC)) == []
+    later = due(database, datetime(2025, 2, 27, 23, tzinfo=UTC))  # 28 February in Berlin
+    (year,) = [each for each in later if each.period.end - each.period.start > timedelta(days=2)]
+    assert year.period.start == datetime(2024, 2, 28, 23, tzinfo=UTC)
+    assert year.period.end == datetime(2025, 2, 27, 23, tzinfo=UTC)
+
+
 def test_periods_are_billed_in_order_and_once(database: Database) -> None:
     apply(database, document())
     first, second, third, _ = due(database, MARCH)
@@ -93,6 +111,7 @@ def test_a_subscription_that_is_gone_is_named(database: Database) -> None:
         found.plan_version_id,
         found.currency,
         found.time_zone,
+        found.billing_cycle,
         found.period,
         (),
     )

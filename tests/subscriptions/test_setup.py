@@ -105,6 +105,9 @@ def _plan_with(card: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 REFUSALS: list[tuple[dict[str, Any], str]] = [
+    ({"meters": [meter() | {"value": "a +"}]}, r"meters\[0\]\.value: 'a \+' needs"),
+    ({"meters": [meter() | {"filter": {"path": "a"}}]}, r"meters\[0\]\.filter: give"),
+    ({"meters": [meter() | {"per": "week"}]}, r"meters\[0\]\.per: "),
     ({"meters": _meter_with(value="a..b")}, r"meters\[0\]\.value: "),
     ({"meters": _meter_with(aggregation="count")}, r"meters\[0\]\.value: "),
     ({"plans": _plan_with({"meter": "x"})}, r"plans\[0\]\.rate_cards\[1\]\.meter: .*'x'"),
@@ -136,6 +139,29 @@ def test_a_refused_file_is_named_by_path_and_leaves_nothing(
     with pytest.raises(TollbookError, match="^" + message):
         apply(database, document(**parts))
     assert rows_in_all_tables(database) == before
+
+
+def test_a_meter_may_say_every_word_and_be_relabelled(database: Database) -> None:
+    words: dict[str, Any] = {
+        "slug": "storage",
+        "name": "Storage",
+        "event_types": ["disk.resized", "disk.deleted"],
+        "aggregation": "weighted_sum",
+        "value": "coalesce(size.gb, 0)",
+        "filter": {"or": [{"path": "tier", "equals": "ssd"}, {"path": "size.gb", "gt": "100"}]},
+        "dimensions": {"region": "region"},
+        "conversion": {"factor": "0.001", "rounding": "half_even", "decimals": 2},
+        "per": "day",
+    }
+    meters = [meter(), words]
+    assert "created meter storage" in apply(database, document(meters=meters)).changes
+    again = [meter(), words | {"value": "coalesce(size.gb,0)", "unit": "TB days", "name": "Disks"}]
+    assert apply(database, document(meters=again), LATER).changes == ["relabelled meter storage"]
+    assert not apply(database, document(meters=again), LATER).changes
+    changed: dict[str, Any] = {"per": "hour", "dimensions": {}, "filter": None}
+    for word, value in changed.items():
+        with pytest.raises(TollbookError, match=rf"^meters\[1\]\.{word}: .*another slug"):
+            apply(database, document(meters=[meter(), words | {word: value}]), LATER)
 
 
 def test_a_meter_that_was_applied_is_final(database: Database) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from core.errors import BusinessLogicError, ConflictError
+from core.errors import BusinessLogicError, ConflictError, ValidationError
 from db.postgres import Database
 from tests.subscriptions.world import NOW, apply, customer, document, meter, plan, subscription
 
@@ -38,6 +38,41 @@ def test_a_subscription_starts_active_in_its_first_period(database: Database) ->
         "billed_until": None,
         "plan_version_id": ids.plan_versions["standard"],
     }
+
+
+@pytest.mark.parametrize(
+    ("text", "stored", "end"),
+    [
+        ("daily", "daily", datetime(2023, 11, 1, 23, tzinfo=UTC)),
+        ("every 2 weeks", "every 2 weeks", datetime(2023, 11, 14, 23, tzinfo=UTC)),
+        ("every 1 quarters", "quarterly", datetime(2024, 1, 31, 23, tzinfo=UTC)),
+        ("yearly", "yearly", datetime(2024, 10, 31, 23, tzinfo=UTC)),
+        ("every 120 months", "every 120 months", datetime(2033, 10, 31, 23, tzinfo=UTC)),
+    ],
+)
+def test_a_subscription_has_any_interval(
+    database: Database, text: str, stored: str, end: datetime
+) -> None:
+    content = document(subscriptions=[subscription(billing_cycle=text)])
+    apply(database, content)
+    row = row_of(database)
+    assert (row["billing_cycle"], row["period_end"]) == (stored, end)
+    assert apply(database, content).changes == []
+
+
+def test_an_interval_is_named_when_it_is_none_and_final_when_it_is_one(database: Database) -> None:
+    with pytest.raises(ValidationError, match=r"^subscriptions\[0\]\.billing_cycle: write daily"):
+        apply(database, document(subscriptions=[subscription(billing_cycle="fortnightly")]))
+    apply(database, document())
+    with pytest.raises(ConflictError, match=r"billing_cycle: .* is billed monthly, for ever"):
+        apply(database, document(subscriptions=[subscription(billing_cycle="yearly")]))
+
+
+def test_an_anchor_in_the_hour_that_is_shown_twice_is_applied_again(database: Database) -> None:
+    content = document(subscriptions=[subscription(anchor=datetime(2023, 10, 29, 2, 30))])  # noqa: DTZ001 - a wall time of the file
+    apply(database, content)
+    assert row_of(database)["anchor_at"] == datetime(2023, 10, 29, 0, 30, tzinfo=UTC)
+    assert apply(database, content).changes == []
 
 
 def test_an_anchor_with_an_offset_is_that_instant(database: Database) -> None:

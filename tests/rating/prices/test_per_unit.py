@@ -3,14 +3,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 from fractions import Fraction
+from typing import Any
 
 import pytest
 from hypothesis import strategies as st
 
+from tests.rating import oracle
 from tests.rating.builders import price, rate_each
 from tests.rating.prices.contract import PriceModelContract
+from tests.rating.prices.drawing import AMOUNTS
 
-AMOUNTS = st.integers(0, 10**27 - 1).map(lambda scaled: f"{Decimal(scaled).scaleb(-12):f}")
 PER_MILLION = st.integers(0, 10**15).map(
     lambda scaled: {"amount": f"{Decimal(scaled).scaleb(-6):f}", "per": "1000000"}
 )
@@ -18,7 +20,7 @@ PER_MILLION = st.integers(0, 10**15).map(
 
 class TestPerUnit(PriceModelContract):
     name = "per_unit"
-    examples = [{"amount": "0.001"}, {"amount": "0.50", "per": "1000000"}]  # noqa: RUF012 - ClassVar
+    examples = [{"amount": "0.001"}, {"amount": "0.50", "per": "1000000"}]  # noqa: RUF012 - declared ClassVar in the base
     parameters = st.one_of(AMOUNTS.map(lambda text: {"amount": text}), PER_MILLION)
     bad = [  # noqa: RUF012 - declared ClassVar in the base
         ({"per": "1000"}, "amount: missing"),
@@ -31,15 +33,13 @@ class TestPerUnit(PriceModelContract):
         ({"amount": "1", "tiers": "x"}, "tiers: unknown parameter"),
     ]
 
-    def exact(self, quantity: Fraction, parameters: Mapping[str, str]) -> Fraction:
-        return quantity * Fraction(parameters["amount"]) / Fraction(parameters.get("per", "1"))
+    def exact(self, quantity: Fraction, parameters: Mapping[str, Any]) -> Fraction:
+        return oracle.per_unit(quantity, parameters)
 
 
 @pytest.mark.parametrize(
     ("quantity", "parameters", "minor"),
     [
-        # 100 x 0.001 = 0.10
-        ("100", {"amount": "0.001"}, 10),
         # 28185 / 1000 x 0.50 = 14.0925 -> 14.09
         ("28185", {"amount": "0.50", "per": "1000"}, 1409),
         # 333 x 0.001 = 0.333 -> 0.33

@@ -1,0 +1,21 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import Any
+
+from tests.rating import oracle
+from tests.rating.prices import tiered
+from tests.rating.prices.contract import PriceModelContract
+from tests.rating.prices.drawing import tier_lists
+
+
+class TestVolume(PriceModelContract):
+    name = "volume"
+    examples = tiered.EXAMPLES
+    parameters = tier_lists("unit_amount", "flat_amount")
+    monotone = False
+    bad = tiered.BAD
+
+    def exact(self, quantity: Fraction, parameters: Mapping[str, Any]) -> Fraction:
+        return oracle.volume(quantity, parameters)
