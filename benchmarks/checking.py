@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import timedelta
 from decimal import Decimal
 from typing import Final
 
-from benchmarks.events import HOUR_US, START, Recount, Traffic
+from benchmarks.events import METERS, START, Cell, Recount, Traffic
 from benchmarks.installation import Installation, load_sql
 from core.clock import epoch_micros
-from core.endpoints import Endpoints
 from core.period import Period
 from db.clickhouse import connect_clickhouse
 from usage.reader import UsageReader
 from usage.verify import verify
 
-Quantities = Mapping[tuple[str, int, str], tuple[Decimal, int]]
-"""(meter's slug, hour in us since 1970, subject) -> quantity and number of events."""
+Quantities = Mapping[tuple[str, Cell], tuple[Decimal, int]]
+"""(meter's slug, cell) -> quantity and number of events."""
 
 NAMED_MAX: Final = 20
 """Differences named; the rest is counted."""
@@ -27,10 +27,9 @@ def compare(expected: Quantities, found: Quantities) -> list[str]:
     """What differs, one line each, the first `NAMED_MAX` of them; none when all is equal."""
     cells = sorted(expected.keys() | found.keys())
     lines = [
-        f"{slug} {subject} hour {hour // HOUR_US}: expected {expected.get((slug, hour, subject))},"
-        f" found {found.get((slug, hour, subject))}"
-        for slug, hour, subject in cells
-        if expected.get((slug, hour, subject)) != found.get((slug, hour, subject))
+        f"{slug} {cell}: expected {expected.get((slug, cell))}, found {found.get((slug, cell))}"
+        for slug, cell in cells
+        if expected.get((slug, cell)) != found.get((slug, cell))
     ]
     more = len(lines) - NAMED_MAX
     return lines[:NAMED_MAX] + ([f"and {more} more"] if more > 0 else [])
@@ -60,29 +59,34 @@ def _stage_quantities(where: Installation, traffic: Traffic) -> Quantities:
     reader = UsageReader(where.endpoints.clickhouse)
     try:
         cut = reader.cut()
-        found: dict[tuple[str, int, str], tuple[Decimal, int]] = {}
+        found: dict[tuple[str, Cell], tuple[Decimal, int]] = {}
         for hour in range(traffic.hours):
             start = START + timedelta(hours=hour)
             period = Period(start, start + timedelta(hours=1))
-            rows = reader.period_usage(where.tenant_id, where.meters, period, cut)
+            rows = reader.period_usage(
+                where.tenant_id, where.meters, period, cut, by_dimensions=True
+            )
             for row in rows.to_dicts():
-                cell = (slugs[row["meter_id"]], epoch_micros(start), row["subject"])
-                found[cell] = (row["quantity"], row["event_count"])
+                model, region = json.loads(row["dimensions"])
+                cell = (epoch_micros(start), row["subject"], model, region)
+                found[slugs[row["meter_id"]], cell] = (row["quantity"], row["event_count"])
         return found
     finally:
         reader.close()
 
 
-def check_baseline(endpoints: Endpoints, recount: Recount) -> list[str]:
-    """What differs between the baseline's results and the recount."""
-    client = connect_clickhouse(endpoints.clickhouse)
+def check_baseline(where: Installation, _: Traffic, recount: Recount) -> list[str]:
+    """What differs between a baseline's results and the recount."""
+    client = connect_clickhouse(where.endpoints.clickhouse)
     try:
         stored = client.query(load_sql("select_baseline_count")).result_rows[0][0]
         usage = client.query(load_sql("select_baseline_usage")).result_rows
     finally:
         client.close()
     found = {
-        (slug, hour, subject): (quantity, count) for slug, hour, subject, quantity, count in usage
+        (slug, (hour, subject, model, region)): (Decimal(quantity), requests)
+        for hour, subject, model, region, requests, *rest in usage
+        for slug, quantity in zip(METERS, (requests, *rest), strict=True)
     }
     lines = compare(recount.quantities(), found)
     if stored != recount.accepted:

@@ -13,17 +13,21 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Final, NamedTuple
 
+from catalog.meter_definition import Aggregation
 from core.events import event_key, partition_of
 
 SOURCE: Final = "gateway/eu-1"
 EVENT_TYPE: Final = "llm.completion"
 START: Final = datetime(2026, 3, 1, tzinfo=UTC)
-METERS: Final[dict[str, tuple[str, ...] | None]] = {
-    "requests": None,
-    "units": ("n",),
-    "tokens": ("usage", "tokens"),
+DIMENSIONS: Final = {"model": "model", "region": "region"}
+METERS: Final[dict[str, tuple[Aggregation, str | None]]] = {
+    "requests": ("count", None),
+    "units": ("sum", "n"),
+    "tokens": ("sum", "usage.tokens"),
+    "cached": ("sum", "usage.cached"),
+    "largest": ("max", "usage.tokens"),
 }
-"""Slug -> path of the value that is summed; None counts events."""
+"""Slug -> aggregation and value; each by the two dimensions."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _START_US: Final = (START - _EPOCH) // timedelta(microseconds=1)
@@ -31,6 +35,7 @@ HOUR_US: Final = 3_600_000_000
 _LATE_US: Final = 300_000_000
 _RECENT: Final = 1 << 16
 _MODELS: Final = ("gpt-4o-mini", "llama-3-70b", "mistral-large")
+_REGIONS: Final = ("eu-1", "eu-2", "us-1")
 _CENTS: Final = 100
 
 
@@ -69,35 +74,55 @@ class Event(NamedTuple):
     data: bytes
 
 
+class Drawn(NamedTuple):
+    """What an event says, drawn at random."""
+
+    model: str
+    region: str
+    cents: int
+    tokens: int
+    cached: int
+
+
+Cell = tuple[int, str, str, str]
+"""Hour in microseconds since 1970, subject, model, region."""
+
+
 @dataclass(slots=True)
 class Recount:
-    """What has to come out. `hours`: (hour in us since 1970, subject) -> events, cents, tokens."""
+    """What has to come out. `cells`: events, cents, tokens, cached, largest."""
 
     accepted: int = 0
     duplicates: int = 0
     conflicts: int = 0
-    hours: dict[tuple[int, str], list[int]] = field(default_factory=dict)
+    cells: dict[Cell, list[int]] = field(default_factory=dict)
 
     @property
     def events(self) -> int:
         """All events made."""
         return self.accepted + self.duplicates + self.conflicts
 
-    def count(self, event: Event, cents: int, tokens: int) -> None:
+    def count(self, event: Event, drawn: Drawn) -> None:
         """Count an event that is accepted."""
         self.accepted += 1
-        hour = self.hours.setdefault((event.time_us // HOUR_US * HOUR_US, event.subject), [0, 0, 0])
-        hour[0] += 1
-        hour[1] += cents
-        hour[2] += tokens
+        hour = event.time_us // HOUR_US * HOUR_US
+        key = (hour, event.subject, drawn.model, drawn.region)
+        cell = self.cells.setdefault(key, [0, 0, 0, 0, 0])
+        cell[0] += 1
+        cell[1] += drawn.cents
+        cell[2] += drawn.tokens
+        cell[3] += drawn.cached
+        cell[4] = max(cell[4], drawn.tokens)
 
-    def quantities(self) -> dict[tuple[str, int, str], tuple[Decimal, int]]:
-        """(slug, hour in us, subject) -> quantity and number of events."""
+    def quantities(self) -> dict[tuple[str, Cell], tuple[Decimal, int]]:
+        """(slug, cell) -> quantity and number of events."""
         found = {}
-        for (hour, subject), (events, cents, tokens) in self.hours.items():
-            found["requests", hour, subject] = (Decimal(events), events)
-            found["units", hour, subject] = (Decimal(cents) / _CENTS, events)
-            found["tokens", hour, subject] = (Decimal(tokens), events)
+        for cell, (events, cents, tokens, cached, largest) in self.cells.items():
+            found["requests", cell] = (Decimal(events), events)
+            found["units", cell] = (Decimal(cents) / _CENTS, events)
+            found["tokens", cell] = (Decimal(tokens), events)
+            found["cached", cell] = (Decimal(cached), events)
+            found["largest", cell] = (Decimal(largest), events)
         return found
 
 
@@ -122,12 +147,15 @@ def generate(traffic: Traffic, recount: Recount) -> Iterator[Event]:
             else:
                 recount.duplicates += 1
         else:
-            cents, tokens = (draw >> 8) % 100_000, (draw >> 28) % 4_000
-            event = _new_event(traffic, number, draw, recount.events, cents, tokens)
+            drawn = Drawn(
+                _MODELS[draw % 3], _REGIONS[(draw >> 4) % 3], (draw >> 8) % 100_000,
+                (draw >> 28) % 4_000, draw >> 54,
+            )  # fmt: skip
+            event = _new_event(traffic, number, draw, recount.events, drawn)
             if not room[event.partition]:
                 number += 1
                 continue
-            recount.count(event, cents, tokens)
+            recount.count(event, drawn)
             if len(recent) < _RECENT:
                 recent.append(event)
             else:
@@ -137,16 +165,15 @@ def generate(traffic: Traffic, recount: Recount) -> Iterator[Event]:
         yield event
 
 
-def _new_event(
-    traffic: Traffic, number: int, draw: int, made: int, cents: int, tokens: int
-) -> Event:
+def _new_event(traffic: Traffic, number: int, draw: int, made: int, drawn: Drawn) -> Event:
     event_id = f"r-{traffic.seed}-{number:012d}"
     key = event_key(traffic.tenant_id, SOURCE, event_id)
     span_us = traffic.hours * HOUR_US - _LATE_US
     time_us = _START_US + made * span_us // traffic.events + (draw >> 40) % _LATE_US
     data = (
-        f'{{"model":"{_MODELS[draw % 3]}","n":{cents // _CENTS}.{cents % _CENTS:02d},'
-        f'"usage":{{"tokens":{tokens},"cached":{draw >> 54}}},"region":"eu-1","attempt":1}}'
+        f'{{"model":"{drawn.model}","n":{drawn.cents // _CENTS}.{drawn.cents % _CENTS:02d},'
+        f'"usage":{{"tokens":{drawn.tokens},"cached":{drawn.cached}}},'
+        f'"region":"{drawn.region}","attempt":1}}'
     )
     return Event(
         event_id,

@@ -16,10 +16,10 @@ import psycopg
 from confluent_kafka.admin import AdminClient
 from psycopg import sql as compose
 
-from benchmarks.events import EVENT_TYPE, METERS
+from benchmarks.events import DIMENSIONS, EVENT_TYPE, METERS
 from catalog.meters import MeterDefinition, create_meter
 from core.clock import SystemClock
-from core.endpoints import VARIABLES, Endpoints
+from core.endpoints import Endpoints
 from core.ids import TenantId
 from db.clickhouse import connect_clickhouse
 from db.migrate import migrate
@@ -29,6 +29,9 @@ from infra.local.stack import LocalStack
 from streams.generation import ensure_generation
 
 PARTITIONS: Final = 4
+CHUNK_EVENTS: Final = 64_000
+"""About so many events make a chunk, whatever the size of envelopes: as the manual says."""
+
 _KAFKA_SECONDS: Final = 10
 _SQL: Final = Path(__file__).parent / "sql"
 
@@ -49,28 +52,41 @@ class Installation:
     folder: Path
 
 
-@contextmanager
-def installed(
-    environ: Mapping[str, str], report: Callable[[str, str], None]
-) -> Iterator[Installation]:
-    """A fresh installation on a stack of its own, or on the outside servers that `environ` names.
+@dataclass(frozen=True, slots=True)
+class Servers:
+    """Running servers, on which each run gets an installation of its own."""
 
-    Outside servers get databases and topics of their own, dropped afterwards. `report` takes the
-    name of a server and what happens to it. The servers end even when this process is killed.
+    endpoints: Endpoints
+    pids: Mapping[str, int]
+    folder: Path
+
+    @contextmanager
+    def installation(self, envelope_events: int = 1_000) -> Iterator[Installation]:
+        """A fresh installation: databases and topics under a new name, dropped afterwards.
+
+        envelope_events: how many events a record of the log will hold, about.
+        """
+        with _own(self.endpoints) as endpoints:
+            migrate(endpoints)
+            ensure_generation(endpoints, PARTITIONS, CHUNK_EVENTS // envelope_events)
+            tenant_id, meters = _catalog(endpoints)
+            folder = Path(tempfile.mkdtemp(dir=self.folder))
+            yield Installation(endpoints, tenant_id, meters, self.pids, folder)
+
+
+@contextmanager
+def servers(environ: Mapping[str, str], report: Callable[[str, str], None]) -> Iterator[Servers]:
+    """A stack of its own, or the outside servers that `environ` names.
+
+    `report` takes the name of a server and what happens to it. Servers of its own end even when
+    this process is killed.
     """
     folder = Path(tempfile.mkdtemp(prefix="tollbook-bench-"))
     stack = LocalStack(folder / "stack", environ=environ, tie_to_parent=True)
     try:
         stack.start(report)
-        outside = any(environ.get(name) for name in VARIABLES)
         pids = {name: pid for name in ("kafka", "clickhouse") if (pid := stack.pid(name))}
-        with _own(stack.endpoints(), drop=outside) as endpoints:
-            report("schemas", "migrating")
-            migrate(endpoints)
-            ensure_generation(endpoints, partitions=PARTITIONS)
-            tenant_id, meters = _catalog(endpoints)
-            report("schemas", "ready")
-            yield Installation(endpoints, tenant_id, meters, pids, folder)
+        yield Servers(stack.endpoints(), pids, folder)
     finally:
         stack.stop()
         shutil.rmtree(folder)
@@ -83,33 +99,32 @@ def _catalog(endpoints: Endpoints) -> tuple[TenantId, tuple[MeterDefinition, ...
         meters = tuple(
             create_meter(
                 conn, clock, tenant.id, slug=slug, name=slug, event_type=EVENT_TYPE,
-                aggregation="count" if path is None else "sum", value_path=path,
+                aggregation=aggregation, value=value, dimensions=DIMENSIONS,
             )
-            for slug, path in METERS.items()
+            for slug, (aggregation, value) in METERS.items()
         )  # fmt: skip
     return tenant.id, meters
 
 
 @contextmanager
-def _own(servers: Endpoints, *, drop: bool) -> Iterator[Endpoints]:
-    """Databases and topics under a new name, dropped afterwards when `drop`."""
+def _own(shared: Endpoints) -> Iterator[Endpoints]:
+    """Databases and topics under a new name, dropped afterwards."""
     name = f"bench_{secrets.token_hex(4)}"
     own = replace(
-        servers,
-        postgres=_with_database(servers.postgres, name),
-        clickhouse=_with_database(servers.clickhouse, name),
+        shared,
+        postgres=_with_database(shared.postgres, name),
+        clickhouse=_with_database(shared.clickhouse, name),
         topic_prefix=f"{name}.",
     )
-    _in_postgres(servers.postgres, "create_postgres_database", name)
+    _in_postgres(shared.postgres, "create_postgres_database", name)
     try:
         yield own
     finally:
-        if drop:
-            _in_postgres(servers.postgres, "drop_postgres_database", name)
-            client = connect_clickhouse(own.clickhouse)
-            client.command(load_sql("drop_clickhouse_database"), parameters={"name": name})
-            client.close()
-            _delete_topics(own)
+        _in_postgres(shared.postgres, "drop_postgres_database", name)
+        client = connect_clickhouse(own.clickhouse)
+        client.command(load_sql("drop_clickhouse_database"), parameters={"name": name})
+        client.close()
+        _delete_topics(own)
 
 
 def _in_postgres(url: str, statement: str, name: str) -> None:

@@ -17,6 +17,8 @@ from core.envelope import ENVELOPE_SCHEMA, encode_envelope, envelope_headers
 from core.events import content_hash
 
 ENVELOPE_EVENTS: Final = 1000
+"""Events in one envelope, where a run does not say otherwise."""
+
 Tell = Callable[[int], None]
 """Is told how many events were done since it was told last."""
 
@@ -25,21 +27,24 @@ _FLUSH_SECONDS: Final = 60
 _QUEUED_RECORDS_MAX: Final = 200_000
 
 
-def envelopes(traffic: Traffic, events: Iterable[Event]) -> Iterator[tuple[int, bytes, int]]:
+def envelopes(
+    traffic: Traffic, events: Iterable[Event], size: int = ENVELOPE_EVENTS
+) -> Iterator[tuple[int, bytes, int]]:
     """Partition, record value and number of events of each envelope, in log order."""
     filling: list[list[Event]] = [[] for _ in range(traffic.partitions)]
     for event in events:
         rows = filling[event.partition]
         rows.append(event)
-        if len(rows) == ENVELOPE_EVENTS:
-            yield event.partition, encode_envelope(_batch(traffic, rows)), len(rows)
+        if len(rows) == size:
+            yield event.partition, encode_envelope(batch_of(traffic, rows)), len(rows)
             rows.clear()
     for partition, rows in enumerate(filling):
         if rows:
-            yield partition, encode_envelope(_batch(traffic, rows)), len(rows)
+            yield partition, encode_envelope(batch_of(traffic, rows)), len(rows)
 
 
-def _batch(traffic: Traffic, rows: Sequence[Event]) -> pa.RecordBatch:
+def batch_of(traffic: Traffic, rows: Sequence[Event]) -> pa.RecordBatch:
+    """Some events with the schema of an envelope."""
     ids, keys, _, subjects, times_us, time_texts, bodies = zip(*rows, strict=True)
     contents = [
         content_hash(EVENT_TYPE, subject, text, data)
@@ -63,46 +68,56 @@ def _batch(traffic: Traffic, rows: Sequence[Event]) -> pa.RecordBatch:
 
 
 def produce_envelopes(
-    endpoints: Endpoints, traffic: Traffic, events: Iterable[Event], tell: Tell
+    endpoints: Endpoints,
+    traffic: Traffic,
+    events: Iterable[Event],
+    tell: Tell,
+    size: int = ENVELOPE_EVENTS,
 ) -> int:
     """Put the events into the log; the number of records. Raises `BenchmarkError`."""
-    producer = _producer(endpoints)
+    producer = new_producer(endpoints)
     topic = endpoints.usage_events_topic()
     records = 0
-    for partition, value, count in envelopes(traffic, events):
+    for partition, value, count in envelopes(traffic, events, size):
         headers: list[tuple[str, str | bytes | None]] = [*envelope_headers(count)]
         producer.produce(topic, value, partition=partition, headers=headers)
         producer.poll(0)
         records += 1
         tell(count)
-    _flush(producer)
+    flush(producer)
     return records
 
 
 def produce_json(endpoints: Endpoints, topic: str, events: Iterable[Event], tell: Tell) -> None:
     """Put the events into `topic`, one JSON record each. Raises `BenchmarkError`."""
-    producer = _producer(endpoints)
+    producer = new_producer(endpoints)
     done = 0
     for event in events:
-        body = {
-            "id": event.id,
-            "source": SOURCE,
-            "type": EVENT_TYPE,
-            "subject": event.subject,
-            "time": event.time_text,
-            "data": msgspec.Raw(event.data),
-        }
-        producer.produce(topic, msgspec.json.encode(body), partition=event.partition)
+        producer.produce(topic, json_of(event), partition=event.partition)
         producer.poll(0)
         done += 1
         if done % _TELL_EVENTS == 0:
             tell(_TELL_EVENTS)
-            _flush(producer)
-    _flush(producer)
+            flush(producer)
+    flush(producer)
     tell(done % _TELL_EVENTS)
 
 
-def _producer(endpoints: Endpoints) -> Producer:
+def json_of(event: Event) -> bytes:
+    """An event as a JSON record."""
+    body = {
+        "id": event.id,
+        "source": SOURCE,
+        "type": EVENT_TYPE,
+        "subject": event.subject,
+        "time": event.time_text,
+        "data": msgspec.Raw(event.data),
+    }
+    return msgspec.json.encode(body)
+
+
+def new_producer(endpoints: Endpoints) -> Producer:
+    """A producer for logs made in advance."""
     return Producer(
         {
             "bootstrap.servers": endpoints.kafka,
@@ -115,7 +130,8 @@ def _producer(endpoints: Endpoints) -> Producer:
     )
 
 
-def _flush(producer: Producer) -> None:
+def flush(producer: Producer) -> None:
+    """Wait until Kafka has everything. Raises `BenchmarkError`."""
     left = producer.flush(_FLUSH_SECONDS)
     if left:
         raise BenchmarkError(f"Kafka did not acknowledge {left} records in {_FLUSH_SECONDS} s")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 from cli.output import print_table
 from core.errors import ValidationError
@@ -12,17 +12,21 @@ from invoicing.model import Invoice
 
 
 def parse_instant(text: str, field: str) -> datetime:
-    """An instant such as 2023-12-01T00:00:00Z. Raises `ValidationError` without a time zone."""
+    """An instant such as 2023-12-01T00:00:00Z, in UTC.
+
+    Raises `ValidationError` without a time zone, and where UTC has no such year.
+    """
     try:
         at = datetime.fromisoformat(text)
-    except ValueError:
-        at = None
-    if at is None or at.tzinfo is None:
+        instant = None if at.tzinfo is None else at.astimezone(UTC)
+    except (ValueError, OverflowError):
+        instant = None
+    if instant is None:
         raise ValidationError(
             f"{field}: expected an instant with its time zone, 2023-12-01T00:00:00Z, got {text!r}",
             field=field,
         )
-    return at
+    return instant
 
 
 def print_invoices(invoices: Sequence[Invoice]) -> None:

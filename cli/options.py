@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -20,3 +20,19 @@ Port = Annotated[
     int | None,
     typer.Option(min=1, max=65535, help="Default: a free port, chosen once and kept."),
 ]
+LogLevel = Annotated[
+    Literal["DEBUG", "INFO", "WARN", "ERROR"],
+    typer.Option(envvar="TOLLBOOK_LOG_LEVEL", help="Least severe lines to log."),
+]
+TracesTo = Annotated[
+    str | None,
+    typer.Option(
+        envvar="TOLLBOOK_TRACES_TO",
+        help="file:PATH, or an OTLP collector's URL (…:4318/v1/traces). Default: no traces.",
+    ),
+]
+TraceRatio = Annotated[
+    float,
+    typer.Option(min=0, max=1, envvar="TOLLBOOK_TRACE_RATIO", help="Share of traces that is kept."),
+]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask; for scripts.")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -37,9 +37,16 @@ def part_progress(names: Sequence[str]) -> Iterator[Callable[[str, str], None]]:
         yield show
 
 
-def print_table(rows: Sequence[Sequence[str]], columns: Sequence[str]) -> None:
-    """A table on stdout; cells are shown as they are, never read as markup."""
-    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+def print_table(
+    rows: Sequence[Sequence[str]], columns: Sequence[str], numbers: Container[str] = ()
+) -> None:
+    """A table on stdout; cells are shown as they are, never read as markup.
+
+    The columns called `numbers` are set to the right.
+    """
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in columns:
+        table.add_column(name, justify="right" if name in numbers else "left")
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     Console().print(table)

@@ -1,11 +1,15 @@
--- What the baseline metered: one row for each meter, subject and hour of each of its batches.
+-- What a baseline metered: one row for each subject, model, region and hour of each of its batches.
 CREATE TABLE baseline_usage
 (
-    meter LowCardinality(String),
     subject String,
+    model LowCardinality(String),
+    region LowCardinality(String),
     hour DateTime('UTC'),
-    events UInt64,
-    quantity Decimal(38, 12)
+    requests SimpleAggregateFunction(sum, UInt64),
+    units SimpleAggregateFunction(sum, Decimal(38, 12)),
+    tokens SimpleAggregateFunction(sum, Decimal(38, 12)),
+    cached SimpleAggregateFunction(sum, Decimal(38, 12)),
+    largest SimpleAggregateFunction(max, Decimal(38, 12))
 )
-ENGINE = SummingMergeTree
-ORDER BY (meter, subject, hour)
+ENGINE = AggregatingMergeTree
+ORDER BY (subject, model, region, hour)

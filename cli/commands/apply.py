@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import tomllib
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.documents import read_document
 from cli.options import Json, StateDir
 from core.errors import BusinessLogicError, ConflictError, NotFoundError, ValidationError
 
@@ -37,7 +37,7 @@ def apply(
     from infra.local.state import resolve_endpoints
     from subscriptions.setup import apply_catalog
 
-    document = _read(file)
+    document = read_document(file)
     with Database(resolve_endpoints(os.environ, state_dir).postgres) as db:
         try:
             applied = apply_catalog(db, SystemClock(), document)
@@ -48,15 +48,6 @@ def apply(
         print(json.dumps(asdict(applied), indent=2, default=str))
     else:
         _show(applied)
-
-
-def _read(file: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ValidationError(f"{file}: cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise ValidationError(f"{file}: not TOML: {error}") from error
 
 
 def _show(applied: AppliedIds) -> None:

@@ -3,28 +3,43 @@
 from __future__ import annotations
 
 import os
-import socket
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.options import StateDir
+from cli.options import LogLevel, StateDir, TraceRatio, TracesTo
+from cli.telemetry import MetricsPort, Telemetry
 
-app = typer.Typer(help="Run a process of the data plane in the foreground.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from ingest.settings import IngestSettings
 
-_GRACE_SECONDS: Final = 15
-_START_SECONDS: Final = 30
-_BACKLOG: Final = 2048
+app = typer.Typer(help="Run a process in the foreground.", no_args_is_help=True)
+
+Host = Annotated[str, typer.Option(help="Address to listen on.")]
+Port = Annotated[int, typer.Option(min=0, max=65535, help="0: any free port.")]
+Workers = Annotated[int, typer.Option(min=1, help="Processes that share the port.")]
+Connections = Annotated[int, typer.Option(min=1, help="Most connections of each process.")]
+DefaultRate = Annotated[
+    str | None, typer.Option(help="A second, RATE or RATE:BURST, where none is stored.")
+]
 
 
 @app.command()
 def ingest(
     state_dir: StateDir = Path(".tollbook"),
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free port.")] = 8080,
-    workers: Annotated[int, typer.Option(min=1, help="Processes that share the port.")] = 1,
+    host: Host = "127.0.0.1",
+    port: Port = 8080,
+    workers: Workers = 1,
+    connections: Connections = 2_000,
+    key_events: DefaultRate = None,
+    key_bytes: DefaultRate = None,
+    tenant_events: DefaultRate = None,
+    tenant_bytes: DefaultRate = None,
+    log_level: LogLevel = "INFO",
+    traces_to: TracesTo = None,
+    trace_ratio: TraceRatio = 0.01,
 ) -> None:
     """Take usage events over HTTP and put them into the log.
 
@@ -32,50 +47,73 @@ def ingest(
 
     Example: tollbook serve ingest --port 8080 --workers 2
     """
-    import uvicorn
-    from uvicorn.supervisors import Multiprocess
-
+    from api.connections import ConnectionLimits
     from api.ingest_app import create_ingest_app
+    from cli.serving import serve_http
+
+    _arm()
+    rates = (key_events, key_bytes, tenant_events, tenant_bytes)
+    telemetry = Telemetry("ingest", log_level, traces_to, trace_ratio)
+    create = partial(create_ingest_app, _ingest_settings(state_dir, *rates))
+    serve_http(create, telemetry, host, port, workers, ConnectionLimits(connections))
+
+
+@app.command()
+def compat(
+    state_dir: StateDir = Path(".tollbook"),
+    host: Host = "127.0.0.1",
+    port: Port = 8095,
+    workers: Workers = 1,
+    connections: Connections = 2_000,
+    key_events: DefaultRate = None,
+    key_bytes: DefaultRate = None,
+    tenant_events: DefaultRate = None,
+    tenant_bytes: DefaultRate = None,
+    log_level: LogLevel = "INFO",
+    traces_to: TracesTo = None,
+    trace_ratio: TraceRatio = 0.01,
+) -> None:
+    """Serve clients of OpenMeter, Lago, Stripe and Flexprice, who change their base URL only.
+
+    Example: tollbook serve compat --port 8095
+    """
+    from api.compat_app import create_compat_app
+    from api.connections import ConnectionLimits
+    from cli.serving import serve_http
+
+    rates = (key_events, key_bytes, tenant_events, tenant_bytes)
+    telemetry = Telemetry("compat", log_level, traces_to, trace_ratio)
+    create = partial(create_compat_app, _ingest_settings(state_dir, *rates))
+    serve_http(create, telemetry, host, port, workers, ConnectionLimits(connections))
+
+
+@app.command()
+def api(
+    state_dir: StateDir = Path(".tollbook"),
+    host: Host = "127.0.0.1",
+    port: Port = 8090,
+    workers: Workers = 1,
+    connections: Connections = 2_000,
+    log_level: LogLevel = "INFO",
+    traces_to: TracesTo = None,
+    trace_ratio: TraceRatio = 0.01,
+) -> None:
+    """Serve the management API: meters, created and changed while events flow.
+
+    Example: tollbook serve api --port 8090
+    """
+    from api.connections import ConnectionLimits
+    from api.management_app import ManagementSettings, create_management_app
+    from cli.serving import serve_http
     from infra.local.state import resolve_endpoints
-    from ingest.settings import IngestSettings
 
-    settings = IngestSettings(
+    settings = ManagementSettings(
         endpoints=resolve_endpoints(os.environ, state_dir),
-        snapshot_path=state_dir.absolute() / "ingest" / "catalog.json",
+        snapshot_path=state_dir.absolute() / "api" / "catalog.json",
     )
-    config = uvicorn.Config(
-        partial(create_ingest_app, settings),
-        factory=True,
-        host=host,
-        port=port,
-        workers=workers,
-        loop="uvloop",
-        http="httptools",
-        lifespan="on",
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        backlog=_BACKLOG,
-        timeout_graceful_shutdown=_GRACE_SECONDS,
-    )
-    listener = _listen(host, port)
-    url = f"http://{host}:{listener.getsockname()[1]}"
-
-    class Server(uvicorn.Server):
-        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-            await super().startup(sockets)
-            typer.echo(f"listening on {url}")
-
-    class Workers(Multiprocess):
-        def init_processes(self) -> None:
-            super().init_processes()
-            if all(worker.wait_until_ready(_START_SECONDS) for worker in self.processes):
-                typer.echo(f"listening on {url}")
-
-    if workers == 1:
-        Server(config).run(sockets=[listener])
-    else:
-        Workers(config, sockets=[listener]).run()
+    telemetry = Telemetry("api", log_level, traces_to, trace_ratio)
+    create = partial(create_management_app, settings)
+    serve_http(create, telemetry, host, port, workers, ConnectionLimits(connections))
 
 
 @app.command()
@@ -85,36 +123,103 @@ def streams(
     group: Annotated[
         str | None, typer.Option(help="Shadow the other workers as a consumer group of its own.")
     ] = None,
+    hot_keys: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            help="Dedupe keys of each partition in memory, 31 bytes each; more of"
+            " them are kept on disk.",
+        ),
+    ] = 16_000_000,
+    metrics_port: MetricsPort = None,
+    metrics_host: Host = "127.0.0.1",
+    log_level: LogLevel = "INFO",
+    traces_to: TracesTo = None,
+    trace_ratio: TraceRatio = 0.01,
 ) -> None:
     """Meter the log into ClickHouse, together with all other workers of the installation.
 
     Example: tollbook serve streams --worker-id a
     """
     from infra.local.state import resolve_endpoints
-    from streams.settings import StreamSettings
+    from streams.settings import IndexSettings, StreamSettings
     from streams.worker import run
 
+    _arm()
+    Telemetry("streams", log_level, traces_to, trace_ratio).start()
     run(
         StreamSettings(
             endpoints=resolve_endpoints(os.environ, state_dir),
             worker_id=worker_id,
             data_dir=state_dir.absolute() / "streams" / worker_id,
             group=group,
+            index=IndexSettings(hot_keys_max=hot_keys),
+            metrics_port=metrics_port,
+            metrics_host=metrics_host,
         )
     )
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    """A bound socket. Exits with a clear line when the port is taken."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-        listener.listen(_BACKLOG)
-    except OSError as error:
-        listener.close()
-        typer.echo(f"error: cannot listen on {host}:{port}: {error.strerror}", err=True)
-        raise typer.Exit(1) from error
-    listener.set_inheritable(True)
-    return listener
+@app.command()
+def bridge(
+    worker_id: Annotated[str, typer.Option(help="Tells bridges apart.")],
+    state_dir: StateDir = Path(".tollbook"),
+    topic: Annotated[
+        str | None, typer.Option(help="Full name of the topic to read; the inbox if not given.")
+    ] = None,
+    tenant: Annotated[
+        str | None, typer.Option(help="Whose topic it is; if not given, each record says it.")
+    ] = None,
+    metrics_port: MetricsPort = None,
+    metrics_host: Host = "127.0.0.1",
+    log_level: LogLevel = "INFO",
+) -> None:
+    """Carry CloudEvents that others wrote to Kafka into the log, each exactly once in effect.
+
+    Example: tollbook serve bridge --worker-id a
+    """
+    from infra.local.state import resolve_endpoints
+    from streams.bridge.inbox import read_tenant
+    from streams.bridge.process import BridgeSettings, run_bridge
+    from streams.health import serve_bridge
+
+    _arm()
+    Telemetry("bridge", log_level, None, 0).start()
+    if metrics_port is not None:
+        typer.echo(f"metrics at {serve_bridge(metrics_host, metrics_port).url}")
+    run_bridge(
+        BridgeSettings(
+            endpoints=resolve_endpoints(os.environ, state_dir),
+            worker_id=worker_id,
+            topic=topic,
+            tenant_id=read_tenant(tenant, "--tenant") if tenant else None,
+        )
+    )
+
+
+def _ingest_settings(
+    state_dir: Path,
+    key_events: str | None,
+    key_bytes: str | None,
+    tenant_events: str | None,
+    tenant_bytes: str | None,
+) -> IngestSettings:
+    """Of every process that takes events: they share the file of limits."""
+    from cli.rates import limits_of_options
+    from infra.local.state import resolve_endpoints
+    from ingest.settings import IngestSettings
+
+    return IngestSettings(
+        endpoints=resolve_endpoints(os.environ, state_dir),
+        snapshot_path=state_dir.absolute() / "ingest" / "catalog.json",
+        key_limits=limits_of_options("--key", key_events, key_bytes),
+        tenant_limits=limits_of_options("--tenant", tenant_events, tenant_bytes),
+    )
+
+
+def _arm() -> None:
+    """Let a test say where this process dies."""
+    from core.faults import arm
+
+    if fault := os.environ.get("TOLLBOOK_FAULT"):
+        arm(fault)

@@ -6,7 +6,7 @@ import json
 import os
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
@@ -14,29 +14,39 @@ from cli.options import Json, StateDir
 from cli.output import print_table
 
 
-def verify(state_dir: StateDir = Path(".tollbook"), as_json: Json = False) -> None:
+def verify(
+    chunks: Annotated[
+        str | None,
+        typer.Option(help="GENERATION/PARTITION:FIRST-LAST: only these chunks, such as 1/0:40-47."),
+    ] = None,
+    state_dir: StateDir = Path(".tollbook"),
+    as_json: Json = False,
+) -> None:
     """Recompute every total from the raw events, and balance the ledger with them.
 
     Exits with 1 when anything differs, and names the chunk and the cell.
 
-    Example: tollbook verify --json
+    Example: tollbook verify --chunks 1/0:40-47
     """
     from rich.console import Console
     from rich.progress import Progress
 
     from catalog.snapshot import SnapshotSource
     from infra.local.state import resolve_endpoints
+    from usage.verify import ChunkRange
     from usage.verify import verify as run
 
+    some = None if chunks is None else ChunkRange.parse(chunks)
     endpoints = resolve_endpoints(os.environ, state_dir)
     cache = state_dir.absolute() / "verify" / "catalog.json"
     snapshot = SnapshotSource(endpoints.postgres, cache).load()
     with Progress(console=Console(stderr=True), transient=True) as bars:
-        task = bars.add_task("chunks", total=None)
+        task = bars.add_task("events", total=None)
         report = run(
             endpoints.clickhouse,
             snapshot.meters,
             lambda done, of: bars.update(task, completed=done, total=of),
+            some,
         )
     if as_json:
         print(json.dumps(asdict(report) | {"totals": report.totals}, default=str, indent=2))

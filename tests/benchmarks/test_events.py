@@ -8,7 +8,7 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.events import HOUR_US, START, Recount, Traffic, generate
+from benchmarks.events import HOUR_US, START, Cell, Recount, Traffic, generate
 from benchmarks.producing import envelopes
 from core.envelope import decode_envelope
 
@@ -19,7 +19,7 @@ TENANT = "01890000-0000-7000-8000-000000000000"
 def test_the_recount_equals_a_second_one_from_the_texts(seed: int) -> None:
     recount = Recount()
     first: dict[str, bytes] = {}
-    totals: defaultdict[tuple[str, int, str], Decimal] = defaultdict(Decimal)
+    totals: defaultdict[tuple[str, Cell], Decimal] = defaultdict(Decimal)
     verdicts: Counter[str] = Counter()
     for event in generate(Traffic(400, TENANT, seed=seed), recount):
         if event.id in first:
@@ -28,10 +28,13 @@ def test_the_recount_equals_a_second_one_from_the_texts(seed: int) -> None:
         first[event.id] = event.data
         data = json.loads(event.data, parse_float=Decimal, parse_int=Decimal)
         hour = datetime.fromisoformat(event.time_text).replace(minute=0, second=0, microsecond=0)
-        cell = (round(hour.timestamp()) * 1_000_000, event.subject)
-        totals["requests", *cell] += 1
-        totals["units", *cell] += data["n"]
-        totals["tokens", *cell] += data["usage"]["tokens"]
+        hour_us = round(hour.timestamp()) * 1_000_000
+        cell = (hour_us, event.subject, data["model"], data["region"])
+        totals["requests", cell] += 1
+        totals["units", cell] += data["n"]
+        totals["tokens", cell] += data["usage"]["tokens"]
+        totals["cached", cell] += data["usage"]["cached"]
+        totals["largest", cell] = max(totals["largest", cell], data["usage"]["tokens"])
     assert {cell: quantity for cell, (quantity, _) in recount.quantities().items()} == totals
     assert recount.events == 400
     assert recount.accepted == len(first)
@@ -62,6 +65,8 @@ def test_every_partition_gets_its_share_in_full_envelopes() -> None:
     made = list(envelopes(traffic, generate(traffic, Recount())))
     assert Counter(partition for partition, _, _ in made) == dict.fromkeys(range(4), 2)
     assert {decode_envelope(value).num_rows for _, value, _ in made} == {1_000}
+    small = envelopes(traffic, generate(traffic, Recount()), size=100)
+    assert Counter(partition for partition, _, _ in small) == dict.fromkeys(range(4), 20)
 
 
 def test_event_times_stay_within_the_hours() -> None:

@@ -5,11 +5,13 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from core.endpoints import Endpoints
+from db.clickhouse import connect_clickhouse
 from subscriptions import document
 
 
@@ -69,9 +71,22 @@ def test_migrate_says_when_there_is_nothing_to_do(installation: Endpoints) -> No
     assert _tollbook(installation, "migrate").stdout == "The schemas are up to date.\n"
 
 
-def test_a_changed_migration_is_one_clear_line(installation: Endpoints) -> None:
-    from db.clickhouse import connect_clickhouse
+def test_the_chunks_of_a_log_are_settled_when_it_is_created(installation: Endpoints) -> None:
+    client = connect_clickhouse(installation.clickhouse)
+    client.command("TRUNCATE TABLE stream_generations")
+    client.close()
+    bare = replace(installation, topic_prefix=f"{installation.topic_prefix}bare.")
+    made = _tollbook(bare, "migrate", "--chunk-records", "7")
+    assert made.returncode == 0, made.stderr
+    shown = json.loads(_tollbook(bare, "generations", "list", "--json").stdout)
+    assert [each["chunk_records"] for each in shown] == [7]
+    assert _tollbook(bare, "migrate").returncode == 0
+    refused = _tollbook(bare, "migrate", "--chunk-records", "8")
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("error: chunk_records: the log has chunks of 7 records;")
 
+
+def test_a_changed_migration_is_one_clear_line(installation: Endpoints) -> None:
     client = connect_clickhouse(installation.clickhouse)
     client.command("TRUNCATE TABLE schema_migrations")
     client.command(

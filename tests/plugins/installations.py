@@ -31,7 +31,7 @@ class Installer:
         migrate_postgres(_with_database(servers.postgres, _TEMPLATE))
 
     @contextmanager
-    def installation(self) -> Iterator[Endpoints]:
+    def installation(self, partitions: int = 4, chunk_records: int = 64) -> Iterator[Endpoints]:
         """An empty installation with all schemas and topics, gone afterwards."""
         self._made += 1
         name = f"test_{self._made}"
@@ -44,7 +44,7 @@ class Installer:
         copy = f"CREATE DATABASE {{}} TEMPLATE {_TEMPLATE} STRATEGY FILE_COPY"
         self._run_in_postgres(copy, name)
         migrate_clickhouse(endpoints.clickhouse)
-        ensure_generation(endpoints)
+        ensure_generation(endpoints, partitions, chunk_records)
         yield endpoints
         self._run_in_postgres("DROP DATABASE {} WITH (FORCE)", name)
         client = connect_clickhouse(_with_database(self._servers.clickhouse, "default"))

@@ -1,0 +1,82 @@
+"""`tollbook tenants`: who uses this installation, and how fast each may send."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.options import Json, StateDir
+from cli.output import print_table
+from cli.rates import BytesRate, EventsRate, changed_limits, limits_document, rate_text
+
+if TYPE_CHECKING:
+    from db.postgres import Database
+
+app = typer.Typer(help="List tenants, and limit how fast they send.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_all(state_dir: StateDir = Path(".tollbook"), as_json: Json = False) -> None:
+    """List all tenants and their limits.
+
+    Example: tollbook tenants list --json
+    """
+    from core.ids import format_id
+    from identity.rate_limits import tenant_limits
+    from identity.tenants import list_tenants
+
+    with _database(state_dir) as db, db.transaction() as conn:
+        found = [(tenant, tenant_limits(conn, tenant.id)) for tenant in list_tenants(conn)]
+    if as_json:
+        documents = [
+            {
+                "id": format_id("ten", tenant.id),
+                "slug": tenant.slug,
+                "name": tenant.name,
+                "limits": limits_document(limits),
+            }
+            for tenant, limits in found
+        ]
+        print(json.dumps(documents, indent=2))
+        return
+    rows = [
+        (tenant.slug, tenant.name, rate_text(limits.events), rate_text(limits.bytes))
+        for tenant, limits in found
+    ]
+    print_table(rows, ("slug", "name", "events/s", "bytes/s"))
+
+
+@app.command()
+def limit(
+    slug: Annotated[str, typer.Argument(help="The tenant's slug.")],
+    events: EventsRate = None,
+    size: BytesRate = None,
+    state_dir: StateDir = Path(".tollbook"),
+    as_json: Json = False,
+) -> None:
+    """Say how fast all keys of a tenant together may send; in force within two seconds.
+
+    Example: tollbook tenants limit acme --events 1000:20000 --bytes default
+    """
+    from identity.rate_limits import set_tenant_limits, tenant_limits
+    from identity.tenants import find_tenant
+
+    with _database(state_dir) as db, db.transaction() as conn:
+        tenant = find_tenant(conn, slug)
+        limits = changed_limits(tenant_limits(conn, tenant.id), events, size)
+        set_tenant_limits(conn, tenant.id, limits)
+    if as_json:
+        print(json.dumps(limits_document(limits), indent=2))
+        return
+    print(f"{slug}: events {rate_text(limits.events)}, bytes {rate_text(limits.bytes)}")
+
+
+def _database(state_dir: Path) -> Database:
+    from db.postgres import Database
+    from infra.local.state import resolve_endpoints
+
+    return Database(resolve_endpoints(os.environ, state_dir).postgres)

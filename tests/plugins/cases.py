@@ -1,0 +1,20 @@
+"""How many cases a property of the price models is tried with: few in the suite, more on demand."""
+
+from __future__ import annotations
+
+import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--rating-cases",
+        type=int,
+        default=200,
+        help="lines rated per price model beside its oracle",
+    )
+
+
+@pytest.fixture(scope="session")
+def rating_cases(pytestconfig: pytest.Config) -> int:
+    """Lines to rate at least, in the main property of each price model."""
+    return int(pytestconfig.option.rating_cases)
