@@ -17,7 +17,7 @@ SCENARIOS := tests/scenarios tests/faults
 WITHOUT_SERVERS := not kafka and not clickhouse and not postgres and not slow
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down demo test test-scenarios test-others check lint bench bench-ingest bench-produce bench-streams bench-index \
+.PHONY: help setup up down demo test test-scenarios test-others test-timed check lint bench bench-ingest bench-produce bench-streams bench-index \
 	bench-storage bench-sink bench-path bench-reads bench-scaling bench-client bench-rating bench-full \
 	bench-tables proof lock \
 	proof-all proof-scenarios proof-crashes proof-rebalances proof-fuzz \
@@ -59,17 +59,22 @@ check: lint ## Format, lint, types, imports, and the tests that need no server (
 	$(BIN)/pytest -q -m "$(WITHOUT_SERVERS)" --seed $(SEED)
 	cd sdk/python && ../../$(BIN)/pytest -q
 
-# Two at a time, each with servers of its own: scenarios mostly wait.
+# Two at a time, each with servers of its own: scenarios mostly wait. What says how long something
+# takes comes after them, alone.
 test: lint ## The whole suite, servers included; what CI runs
 	@echo "seed: $(SEED) (repeat with: make test SEED=$(SEED)); each half prints when it has ended"
 	@$(MAKE) --no-print-directory --keep-going --jobs=2 --output-sync=target SEED=$(SEED) \
 		test-scenarios test-others
+	@$(MAKE) --no-print-directory SEED=$(SEED) test-timed
 
 test-scenarios: setup  # processes that die, servers that are away
-	$(BIN)/pytest --seed $(SEED) $(SCENARIOS)
+	$(BIN)/pytest -m "not timed" --seed $(SEED) $(SCENARIOS)
 
 test-others: setup
-	$(BIN)/pytest --seed $(SEED) $(SCENARIOS:%=--ignore=%)
+	$(BIN)/pytest -m "not timed" --seed $(SEED) $(SCENARIOS:%=--ignore=%)
+
+test-timed: setup
+	$(BIN)/pytest -m timed --seed $(SEED)
 	cd sdk/python && ../../$(BIN)/pytest
 
 bench: bench-ingest bench-produce bench-client bench-streams bench-index bench-storage bench-sink bench-path \

@@ -64,6 +64,7 @@ def test_a_stopping_server_answers_what_it_has_begun(
         service.end()
 
 
+@pytest.mark.timed
 @pytest.mark.slow
 @pytest.mark.req("ING-02", "OBS-23")
 def test_while_kafka_is_down_nothing_is_answered_202_and_afterwards_all_is_well(

@@ -23,6 +23,7 @@ def _wait_for(service: Service, api_key: str, status: int) -> str:
     return answer.text
 
 
+@pytest.mark.timed
 @pytest.mark.req("SEC-04", "ERR-02")
 def test_a_rotated_key_a_revoked_key_and_an_unknown_one(service: Service) -> None:
     clock = SystemClock()

@@ -81,6 +81,7 @@ def covered(endpoints: Endpoints, bound: Generation) -> int:
         return load_ledger(client, bound, 0).covered
 
 
+@pytest.mark.timed
 def test_a_record_that_raises_halts_its_partition_and_holds_up_no_other(
     installation: Endpoints, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -60,6 +60,7 @@ def test_equal_low_halves_are_told_apart() -> None:
     assert set(judged(index, keys, 1, 5)) == {DUPLICATE}
 
 
+@pytest.mark.timed
 def test_no_batch_waits_long_while_a_million_keys_come_in() -> None:
     """CPU seconds of this process, so that a busy machine does not fail it."""
     index, batch = DedupeIndex(DAY_MS, 1_500_000, seed=SEED), 1 << 15

@@ -80,6 +80,7 @@ def test_a_query_is_stopped_when_its_client_goes_away(owner: Owner, http: httpx.
     eventually(lambda: running(http) == 0)
 
 
+@pytest.mark.timed
 def test_more_queries_than_allowed_wait_and_are_then_refused(own_directory: Path) -> None:
     options = ("--max-queries", "2", "--max-waiting", "1", "--wait-seconds", "1")
     with Owner(own_directory, *options) as owner:

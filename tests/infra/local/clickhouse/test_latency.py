@@ -96,6 +96,7 @@ def measure(owner: Owner, client: Client) -> Round:
     return Round(loaded, quiet)
 
 
+@pytest.mark.timed
 @pytest.mark.slow
 def test_two_slow_queries_delay_neither_a_ping_nor_an_insert(owner: Owner, client: Client) -> None:
     client.command("CREATE TABLE t (a UInt64, b String) ENGINE = MergeTree ORDER BY a")
@@ -108,6 +109,7 @@ def test_two_slow_queries_delay_neither_a_ping_nor_an_insert(owner: Owner, clien
     assert rounds[-1].holds(), worst
 
 
+@pytest.mark.timed
 @pytest.mark.slow
 def test_the_measurement_notices_an_insert_that_waits_for_a_query(own_directory: Path) -> None:
     with Owner(own_directory, "--max-queries", "1") as owner, owner.client() as client:

@@ -76,6 +76,7 @@ def test_what_writes_does_not_step_back(http: httpx.Client) -> None:
     assert ask(http, "SELECT nice, count() FROM t GROUP BY nice") == "0\t2\n"
 
 
+@pytest.mark.timed
 def test_threads_step_back_for_a_query_alone(own_directory: Path) -> None:
     with Owner(own_directory) as owner:
         pid = owner.process.pid

@@ -25,6 +25,7 @@ def last_error(owner: Owner) -> str:
     return lines[0]
 
 
+@pytest.mark.timed
 def test_acknowledged_rows_survive_sigkill_and_the_restart_is_quick(own_directory: Path) -> None:
     acknowledged = 0
     with Owner(own_directory) as owner:
@@ -92,6 +93,7 @@ def test_sigterm_finishes_running_inserts_and_ends_with_zero(own_directory: Path
         assert owner.terminate() == 0
 
 
+@pytest.mark.timed
 def test_sigterm_waits_for_a_stuck_client_only_so_long(own_directory: Path) -> None:
     with Owner(own_directory, "--stop-seconds", "1") as owner:
         with owner.http() as http:
