@@ -49,7 +49,9 @@ SELECT * FROM
 def test_two_thousand_clients_at_once_are_all_answered_in_time(
     installation: Endpoints, tmp_path: Path
 ) -> None:
-    service, accepted, p99_seconds = Service(installation, tmp_path), [], []
+    service = Service(installation, tmp_path)
+    accepted: list[int] = []
+    p99_seconds: list[float] = []
     url = service.start()
     try:
         # Other work on the machine can hold up one round; what is too slow is so in every round.
