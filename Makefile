@@ -21,7 +21,7 @@ WITHOUT_SERVERS := not kafka and not clickhouse and not postgres and not slow
 	bench-storage bench-sink bench-path bench-reads bench-scaling bench-client bench-rating bench-full \
 	bench-tables proof lock \
 	proof-all proof-scenarios proof-crashes proof-rebalances proof-fuzz \
-	proof-keys proof-ingest proof-overload
+	proof-keys proof-ingest proof-overload proof-rating
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -127,10 +127,10 @@ bench-full: setup ## Every benchmark at its stated size
 bench-tables: setup ## The figures of the last runs, as Markdown
 	@$(BIN)/python -m benchmarks.tables
 
-proof: setup proof-$(PART) ## Campaigns, hours; PART=scenarios|crashes|rebalances|fuzz|keys|ingest|overload or tests/...
+proof: setup proof-$(PART) ## Campaigns, hours; PART=scenarios|crashes|rebalances|fuzz|keys|ingest|overload|rating or tests/...
 
 proof-all: proof-scenarios proof-crashes proof-rebalances proof-fuzz proof-keys proof-ingest \
-	proof-overload
+	proof-overload proof-rating
 proof-scenarios: proof-tests/scenarios
 
 proof-crashes:
@@ -153,6 +153,10 @@ proof-keys:
 proof-overload:
 	@$(BIN)/python -m tests.ingest.neighbours
 	@$(BIN)/python -m tests.faults.overload --seconds 60
+
+proof-rating:
+	@$(BIN)/pytest -q tests/rating/prices tests/rating/test_around.py --rating-cases 10000 \
+		--durations 40 --seed $(SEED)
 
 proof-tests/%:
 	@for round in $$(seq $(ROUNDS)); do \

@@ -26,6 +26,7 @@ from benchmarks.in_log import logged_events
 from benchmarks.installation import PARTITIONS, Installation, Servers, servers
 from benchmarks.machine import ProcessCost
 from benchmarks.measuring import Worker, worker
+from benchmarks.producing import warm_broker
 from benchmarks.progress import Step, new_bars, reporter, stepper
 from benchmarks.requests_file import write_requests
 from benchmarks.running import create_topic
@@ -90,6 +91,7 @@ def main(
     ]
     try:
         with new_bars() as bars, servers(os.environ, reporter(bars)) as running:
+            _warm(running, stepper(bars))
             runs = [_run(running, plan, stepper(bars)) for plan in plans]
     except (BenchmarkError, TollbookError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -112,6 +114,13 @@ def _figures(runs: Sequence[dict[str, Any]]) -> dict[str, float]:
         if "latency_ms" in run:
             found["1: p99 at 70 % of saturation, ms"] = run["latency_ms"][1]
     return found
+
+
+def _warm(running: Servers, step: Step) -> None:
+    with running.installation() as where, step("the broker warms up", 0):
+        topic = f"{where.endpoints.topic_prefix}warm"
+        create_topic(where, topic, PARTITIONS)
+        warm_broker(where.endpoints, topic)
 
 
 def _run(running: Servers, plan: Plan, step: Step) -> dict[str, Any]:

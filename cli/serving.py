@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import resource
+import signal
 import socket
 from collections.abc import Callable
 from functools import partial
+from multiprocessing import parent_process
 from tempfile import TemporaryDirectory
+from threading import Thread
 from typing import TYPE_CHECKING, Final, Protocol
 
 import typer
@@ -58,7 +61,17 @@ def serve_http(
 def _create(create_app: CreateApp, telemetry: Telemetry, *, shared_metrics: bool) -> ASGIApp:
     """In the process that serves: what belongs to it, then the application."""
     telemetry.start()
+    if shared_metrics:
+        Thread(target=_end_with_parent, name="parent", daemon=True).start()
     return create_app(shared_metrics=shared_metrics)
+
+
+def _end_with_parent() -> None:
+    """Without the process that started it, one of several would hold the port for ever."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _serve(

@@ -70,7 +70,9 @@ def encode_envelope(batch: pa.RecordBatch) -> bytes:
 
     Raises `InternalError` for a batch that `decode_envelope` would refuse for its size.
     """
-    if batch.num_rows > ENVELOPE_EVENTS_MAX or batch.nbytes > INFLATED_BYTES_MAX - _PADDING_BYTES:
+    if batch.num_rows > ENVELOPE_EVENTS_MAX or over_bytes(
+        batch, INFLATED_BYTES_MAX - _PADDING_BYTES
+    ):
         raise InternalError(
             f"an envelope of {batch.num_rows} events and {batch.nbytes} bytes is over the limits"
             f" of {ENVELOPE_EVENTS_MAX} events and {INFLATED_BYTES_MAX} bytes: split the batch"
@@ -79,6 +81,15 @@ def encode_envelope(batch: pa.RecordBatch) -> bytes:
     with pa.ipc.new_stream(sink, ENVELOPE_SCHEMA, options=_WRITING) as writer:
         writer.write_batch(batch)
     return sink.getvalue().to_pybytes()
+
+
+def over_bytes(batch: pa.RecordBatch, bytes_max: int) -> bool:
+    """Whether the rows of a batch take more than so many bytes. No buffer is that of two columns.
+
+    Counting the bytes of some rows takes longer than writing them; those of whole buffers are
+    known, and they are the most that it can be.
+    """
+    return batch.get_total_buffer_size() > bytes_max and batch.nbytes > bytes_max
 
 
 def envelope_headers(events: int) -> list[tuple[str, bytes]]:

@@ -139,17 +139,18 @@ def _read(some: Sequence[tuple[Waiting, Body]]) -> Gathered:
             request.settle(through=False)
         return Gathered([], [], None)
     requests: list[Waiting] = []
-    kept = np.zeros(len(some), np.bool_)
+    kept = np.ones(len(some), np.bool_)
+    counts, old_counts = joined.counts.tolist(), joined.old_counts.tolist()
     for place, (request, body) in enumerate(some):
-        body.events, body.old_events = int(joined.counts[place]), int(joined.old_counts[place])
+        body.events, body.old_events = counts[place], old_counts[place]
         try:
             body.sender.spend(body.events, len(body.text))
         except TollbookError as error:
             request.fail(error)
+            kept[place] = False
         else:
-            kept[place] = True
             requests.append(request)
-    batch = joined.batch
-    if not kept.all():
-        batch = batch.filter(pa.array(np.repeat(kept, joined.counts)))
+    if len(requests) == len(some):
+        return Gathered(requests, counts, joined.batch)
+    batch = joined.batch.filter(pa.array(np.repeat(kept, joined.counts)))
     return Gathered(requests, joined.counts[kept].tolist(), batch if batch.num_rows else None)

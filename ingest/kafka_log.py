@@ -1,19 +1,20 @@
 """The log as ingest sees it: append an envelope, learn whether Kafka has it.
 
-One librdkafka producer, a thread that runs its callbacks, and a thread that asks every second
-whether Kafka is there. The producer retries by itself until `delivery_seconds` are over;
-idempotence keeps its retries from making copies. After a fatal error librdkafka refuses everything
-for good, so the producer is replaced; copies that this may make are caught by their keys.
+One librdkafka producer, whose callbacks the event loop runs, and a thread that asks every second
+whether Kafka is there. A thread for the callbacks would wait for the interpreter's lock before each
+of them, up to 5 ms while the loop is busy. The producer retries by itself until `delivery_seconds`
+are over; idempotence keeps its retries from making copies. After a fatal error librdkafka refuses
+everything for good, so the producer is replaced; copies that this may make are caught by their
+keys.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Sequence
 from functools import partial
-from threading import Event, Lock, Thread
+from threading import Event, Thread
 from typing import Final
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicCollection
@@ -28,7 +29,8 @@ from ingest.passage import Origin, Passage
 from ingest.settings import IngestSettings
 
 _log: Final = logging.getLogger(__name__)
-_POLL_SECONDS: Final = 0.1
+_BUSY_POLL_SECONDS: Final = 0.001
+_IDLE_POLL_SECONDS: Final = 0.1
 _QUEUE_KBYTES: Final = 128 * 1024
 _QUEUE_RECORDS: Final = 100_000
 
@@ -45,22 +47,18 @@ class KafkaLog:
     def __init__(self, settings: IngestSettings) -> None:
         self._settings = settings
         self._loop = asyncio.get_running_loop()
-        self._lock = Lock()
         self._stop = Event()
-        self._fatal = Event()
         self._probed = Event()
         self._following = Following(settings.endpoints)
         self._admin = AdminClient({"bootstrap.servers": settings.endpoints.kafka, "log_level": 0})
         self._fault: str | None = "not asked yet"
-        self._is_woken = False
-        self._resolved: deque[tuple[Delivery, str | None]] = deque()
+        self._is_fatal = self._is_busy = False
         self._producer = self._create_producer()
-        self._threads = (
-            Thread(target=self._run_callbacks, name="kafka-callbacks", daemon=True),
-            Thread(target=self._run_probes, name="kafka-probes", daemon=True),
-        )
-        for thread in self._threads:
-            thread.start()
+        self._broken: list[Producer] = []
+        """Replaced ones that have not told everything yet."""
+        self._timer = self._loop.call_later(_IDLE_POLL_SECONDS, self._poll)
+        self._probes = Thread(target=self._run_probes, name="kafka-probes", daemon=True)
+        self._probes.start()
 
     @property
     def topic(self) -> LogTopic | None:
@@ -94,19 +92,20 @@ class KafkaLog:
         delivery: Delivery = self._loop.create_future()
         passage = Passage(origins, partition, events)
         try:
-            with self._lock:
-                self._producer.produce(
-                    topic.name,
-                    value=value,
-                    partition=partition,
-                    headers=[*envelope_headers(events), *passage.headers],
-                    on_delivery=partial(self._delivered, delivery, passage),
-                )
+            self._producer.produce(
+                topic.name,
+                value=value,
+                partition=partition,
+                headers=[*envelope_headers(events), *passage.headers],
+                on_delivery=partial(self._delivered, delivery, passage),
+            )
         except BufferError:
             self._refuse(delivery, passage, "the producer's queue is full")
         except KafkaException as error:
             self._note_error(error.args[0])
             self._refuse(delivery, passage, str(error.args[0]))
+        if not self._is_busy:
+            self._poll_in(_BUSY_POLL_SECONDS)
         return delivery
 
     @staticmethod
@@ -119,12 +118,14 @@ class KafkaLog:
         await asyncio.to_thread(self._probed.wait, self._settings.delivery_seconds)
 
     async def close(self) -> None:
-        """Wait for what is on its way, at most `delivery_seconds`, then stop the threads."""
+        """Wait for what is on its way, at most `delivery_seconds`, then stop."""
         reach("ingest_while_stopping")
-        await asyncio.to_thread(self._producer.flush, self._settings.delivery_seconds)
+        deadline = monotonic_seconds() + self._settings.delivery_seconds
+        while len(self._producer) and monotonic_seconds() < deadline:  # noqa: ASYNC110 - it has no event
+            await asyncio.sleep(_BUSY_POLL_SECONDS)
+        self._timer.cancel()
         self._stop.set()
-        for thread in self._threads:
-            await asyncio.to_thread(thread.join)
+        await asyncio.to_thread(self._probes.join)
 
     def _create_producer(self) -> Producer:
         return Producer(
@@ -146,48 +147,46 @@ class KafkaLog:
             }
         )
 
-    def _run_callbacks(self) -> None:
-        while not self._stop.is_set():
-            self._producer.poll(_POLL_SECONDS)
-            if self._fatal.is_set():
+    def _poll_in(self, seconds: float) -> None:
+        self._is_busy = seconds == _BUSY_POLL_SECONDS
+        self._timer.cancel()
+        self._timer = self._loop.call_later(seconds, self._poll)
+
+    def _poll(self) -> None:
+        """Run the callbacks for all that has happened since the last time."""
+        try:
+            for producer in (self._producer, *self._broken):
+                producer.poll(0)
+            self._broken = [producer for producer in self._broken if len(producer)]
+            if self._is_fatal:
                 self._replace_producer()
+        finally:
+            is_busy = len(self._producer) or self._broken
+            self._poll_in(_BUSY_POLL_SECONDS if is_busy else _IDLE_POLL_SECONDS)
 
     def _replace_producer(self) -> None:
-        with self._lock:
-            broken, self._producer = self._producer, self._create_producer()
-            self._fatal.clear()
+        self._is_fatal, broken = False, self._producer
+        self._producer = self._create_producer()
         broken.purge()
-        deadline = monotonic_seconds() + self._settings.delivery_seconds
-        while len(broken) and monotonic_seconds() < deadline:
-            broken.poll(_POLL_SECONDS)
+        self._broken.append(broken)
         _log.warning("replaced the Kafka producer after a fatal error")
 
     def _note_error(self, error: KafkaError) -> None:
         """Called by librdkafka for errors that belong to no single record."""
         if error.fatal() or error.code() == KafkaError._FATAL:  # noqa: SLF001 - its public name
-            self._fatal.set()
+            self._is_fatal = True
 
     def _delivered(
         self, delivery: Delivery, passage: Passage, error: KafkaError | None, message: Message
     ) -> None:
-        """Called in the callback thread once for each envelope."""
+        """Called once for each envelope."""
         reach("ingest_on_acknowledgement")
         if error is not None:
             self._note_error(error)
         reason = None if error is None else str(error)
+        if not delivery.done():
+            delivery.set_result(reason)
         passage.ended(reason, message.partition(), message.offset())
-        self._resolved.append((delivery, reason))
-        if not self._is_woken:
-            self._is_woken = True
-            self._loop.call_soon_threadsafe(self._resolve)
-
-    def _resolve(self) -> None:
-        """Tell the loop's side of everything that was delivered until now."""
-        self._is_woken = False  # before looking: what comes from now on wakes it again
-        while self._resolved:
-            delivery, reason = self._resolved.popleft()
-            if not delivery.done():
-                delivery.set_result(reason)
 
     def _run_probes(self) -> None:
         """Keep `fault` and `topic` true. All topics are listed: naming one may create it."""

@@ -54,7 +54,7 @@ class Passage:
             self.headers.append((TRACEPARENT, traceparent_of(context).encode()))
 
     def ended(self, fault: str | None, partition: int | None, offset: int | None) -> None:
-        """Kafka has the envelope at a position, or refuses it for a reason. From any thread."""
+        """Kafka has the envelope at a position, or refuses it for a reason."""
         if fault is None:
             ACKNOWLEDGEMENT_SECONDS.observe(monotonic_seconds() - self._began_seconds)
         if self._span is not None:

@@ -60,11 +60,11 @@ def request_id_of(headers: Mapping[str, str]) -> RequestId:
 
 def pack_ids(ids: Iterable[RequestId]) -> bytes:
     """The value of `IDS_HEADER`: at most `IDS_MAX` ids, those brought by callers first."""
-    known = list(dict.fromkeys(ids))
-    if any(brought for _, brought in known):
-        known.sort(key=lambda each: not each.brought)
-    texts = (f"{_BROUGHT if brought else ''}{text}" for text, brought in known[:IDS_MAX] if text)
-    return " ".join(texts).encode()
+    known = list(ids)
+    texts = dict.fromkeys(_BROUGHT + text for text, brought in known if brought)
+    if len(texts) < IDS_MAX:
+        texts |= dict.fromkeys(text for text, brought in known if text and not brought)
+    return " ".join(list(texts)[:IDS_MAX]).encode()
 
 
 def unpack_ids(value: bytes) -> list[RequestId]:

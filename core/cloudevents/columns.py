@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from core.envelope import ENVELOPE_SCHEMA
+from core.envelope import ENVELOPE_SCHEMA, over_bytes
 
 _WORD: Final = 1 << 64
 _KEY_BYTES: Final = 16
@@ -80,7 +80,7 @@ def partitions_of(keys: pa.Array[Any], count: int) -> npt.NDArray[np.int64]:
 
 def split_batch(batch: pa.RecordBatch, events_max: int, bytes_max: int) -> Iterator[pa.RecordBatch]:
     """Cut a batch into pieces within both limits, in order; one event is never cut."""
-    if batch.num_rows > 1 and (batch.num_rows > events_max or batch.nbytes > bytes_max):
+    if batch.num_rows > 1 and (batch.num_rows > events_max or over_bytes(batch, bytes_max)):
         middle = min(events_max, (batch.num_rows + 1) // 2)
         yield from split_batch(batch.slice(0, middle), events_max, bytes_max)
         yield from split_batch(batch.slice(middle), events_max, bytes_max)

@@ -1,9 +1,17 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pyarrow as pa
 import pytest
 
-from core.envelope import ENVELOPE_SCHEMA, decode_envelope, encode_envelope, envelope_headers
+from core.envelope import (
+    ENVELOPE_SCHEMA,
+    decode_envelope,
+    encode_envelope,
+    envelope_headers,
+    over_bytes,
+)
 from core.errors import ValidationError
 from tests.streams.log_oracle import Sent
 from tests.streams.logs import START, TENANTS, envelope
@@ -25,6 +33,14 @@ def test_an_envelope_gives_back_the_exact_events() -> None:
     assert batch.column("data").to_pylist() == [b'{"n": 1.10}']
     assert decode_envelope(encode_envelope(batch)).equals(batch)
     assert dict(envelope_headers(7))["tollbook-events"] == b"7"
+
+
+@pytest.mark.parametrize(("start", "count"), [(0, 1), (3, 5), (0, 20), (19, 1)])
+def test_bytes_are_those_of_the_rows_of_a_slice(start: int, count: int) -> None:
+    sent = tuple(replace(SENT[0], id=f"{number}" * number) for number in range(1, 21))
+    some = decode_envelope(envelope(sent)).slice(start, count)
+    assert not over_bytes(some, some.nbytes)
+    assert over_bytes(some, some.nbytes - 1)
 
 
 @pytest.mark.parametrize("value", [b"", b"{}", b"\xff" * 64, envelope(SENT)[:-40]])

@@ -39,6 +39,30 @@ def test_any_process_serves_and_killing_one_under_load_loses_nothing_answered(
         service.end()
 
 
+def test_workers_end_with_the_process_that_started_them(
+    installation: Endpoints, tmp_path: Path
+) -> None:
+    service = Service(installation, tmp_path)
+    url = service.start("--workers", "2")
+    try:
+        service.processes[0].signal(signal.SIGKILL)
+        deadline = monotonic_seconds() + 30
+        while True:
+            try:
+                httpx.get(f"{url}/livez", timeout=5)
+            except httpx.ConnectError:
+                break
+            except httpx.HTTPError:  # one of them ends just now
+                pass
+            assert monotonic_seconds() < deadline, "they hold the port, and nobody watches them"
+            time.sleep(0.1)
+        service.start("--workers", "2", "--port", url.rpartition(":")[2])
+        with service.client() as client:
+            assert client.post(f"{url}/v1/events", json=event("again")).status_code == 202
+    finally:
+        service.end()
+
+
 def test_a_stopping_server_answers_what_it_has_begun(
     installation: Endpoints, tmp_path: Path
 ) -> None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +17,7 @@ from core.endpoints import Endpoints
 from core.errors import DependencyDownError
 from ingest.kafka_log import Delivery, KafkaLog
 from ingest.log_topic import LogTopic
-from ingest.passage import Origin
+from ingest.passage import Origin, Passage
 from ingest.publisher import Publisher
 from ingest.settings import IngestSettings
 
@@ -98,6 +100,48 @@ def test_a_request_that_gives_up_takes_no_other_with_it(installation: Endpoints)
             await leaving
 
     _run(installation, work)
+
+
+def test_what_follows_an_acknowledgement_may_fail(
+    installation: Endpoints, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ended(*_: object) -> None:
+        raise ValueError("a bug of ours")
+
+    async def work(publisher: Publisher, log: KafkaLog) -> None:
+        problems: list[BaseException] = []
+        asyncio.get_running_loop().set_exception_handler(
+            lambda _, context: problems.append(context["exception"])
+        )
+        with monkeypatch.context() as patch:
+            patch.setattr(Passage, "ended", ended)
+            await asyncio.wait_for(publisher.publish(_batch(0), 1), timeout=10)
+        assert [str(each) for each in problems] == ["a bug of ours"]
+        await asyncio.wait_for(publisher.publish(_batch(1), 1), timeout=10)
+
+    _run(installation, work)
+
+
+def test_the_first_events_import_nothing() -> None:
+    script = """
+import sys
+from core.cloudevents.columnar.admitting import warm_up
+from core.envelope import encode_envelope
+from ingest.publisher import Publisher
+from ingest.settings import IngestSettings
+from tests.ingest.test_publisher import _batch
+class Cutting(Publisher):
+    def __init__(self): self._settings = IngestSettings(None, None)
+warm_up()
+before = set(sys.modules)
+pieces, _ = Cutting()._cut(_batch(0, 100), 4)
+assert len([encode_envelope(piece) for _, piece in pieces]) == 4
+print(sorted(set(sys.modules) - before))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "[]\n"
 
 
 def test_a_full_gathering_leaves_before_its_time(installation: Endpoints) -> None:

@@ -188,7 +188,12 @@ def admit_clean_either(body: bytes, tenant_id: str, received_micros: int) -> Cle
 
 
 def warm_up() -> None:
-    """Compile what `admit_clean` runs, or load it: seconds after an upgrade, else moments."""
+    """Compile what `admit_clean` runs, or load it: seconds after an upgrade, else moments.
+
+    Also what Arrow imports by itself when it first looks at values that are not its own: pandas, a
+    third of a second.
+    """
+    pa.array([0])
     event = b'{"specversion":"1.0","id":"1","source":"1","type":"1","subject":"1"}'
     assert admit_clean_single(event, "", 0) is not None
 
