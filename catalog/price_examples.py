@@ -16,12 +16,17 @@ amount = "1.38"
 price = "payments"          # reads single events: a second apart unless they say their `time`
 events = [{ value = "40" }, { value = "80", amount = "3", zone = "Europe/Berlin" }]
 amount = "1.60"
+
+[[examples]]
+price = "support"           # a percentage of lines: what they bill
+lines = { compute = "3000", storage-hot = "1000" }
+amount = "120"
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Annotated, Any, Final
@@ -53,6 +58,7 @@ EXAMPLES_MAX: Final = 1_000
 EVENTS_MAX: Final = 1_000
 """Of one example."""
 
+LINES_MAX: Final = 1_000
 _DECIMALS_MAX: Final = 12
 
 
@@ -105,6 +111,7 @@ class _Example(BaseModel):
     quantity: _Amount | None = None
     used: list[dict[str, str]] | None = None
     events: Annotated[list[ExampleEvent], Field(min_length=1, max_length=EVENTS_MAX)] | None = None
+    lines: Annotated[dict[str, _Amount], Field(max_length=LINES_MAX)] | None = None
     amount: _Amount | None = None
     exact: _Amount | None = None
 
@@ -124,6 +131,8 @@ class Example:
     """Rows of a table of usage: quantity and dimensions."""
     events: tuple[ExampleEvent, ...]
     """Of a price that reads single events."""
+    lines: Mapping[str, str]
+    """What other lines bill, by their keys, for a price that is a percentage of them."""
     amount: Decimal | None
     exact: Decimal | None
 
@@ -154,23 +163,31 @@ def check_example(example: Example) -> Outcome:
     """Price the example's usage and compare."""
     price = example.price
     meter = price.price_id if model_named(price.model).metered else None
-    line = (NO_SUBSCRIPTION, NO_PERIOD, price.price_id, meter, price.price_id)
-    lines = pl.DataFrame([line], schema=LINES, orient="row")
+    others = [_flat_line(price, key, billed) for key, billed in example.lines.items()]
+    prices = [price, *others]
+    metered = [(price.price_id, meter), *((each.price_id, None) for each in others)]
+    rows = [(NO_SUBSCRIPTION, NO_PERIOD, key, each, key) for key, each in metered]
+    lines = pl.DataFrame(rows, schema=LINES, orient="row")
     try:
         usage = pl.DataFrame(schema=GROUPED_USAGE)
         if example.used:
             schema = dict.fromkeys(example.used[0], pl.String)
             usage = usage_of_table(pl.DataFrame(list(example.used), schema=schema), [price])
         events = _event_frame(example) if example.events else None
-        [rated] = rate_period(lines, usage, [price], events).to_dicts()
+        rated = rate_period(lines, usage, prices, events).row(0, named=True)
     except (BusinessLogicError, ValidationError) as error:
         return Outcome(example, "", "", (error.message,), passed=False)
-    steps = derive_period(lines, usage, [price], events).to_dicts()
+    steps = derive_period(lines, usage, prices, events).filter(line_id=rated["line_id"]).to_dicts()
     billed = minor_text(billed_minor(rated), price.currency.minor_digits)
     exact = exact_amount(rated)
     passed = example.amount in {None, Decimal(billed)} and example.exact in {None, exact}
     told = tuple(explain_line(rated, steps))
     return Outcome(example, billed, plain(exact), told, passed)
+
+
+def _flat_line(price: Price, key: str, billed: str) -> Price:
+    """The price of a line that bills just this, beside a percentage of it."""
+    return replace(price, price_id=key, model="flat", parameters={"amount": billed}, adjustments={})
 
 
 def _event_frame(example: Example) -> pl.DataFrame:
@@ -211,7 +228,24 @@ def _example(entry: _Example, path: str, known: Mapping[str, Price]) -> Example:
             f"{path}.amount: {price.currency} has {digits} decimals; give `exact` for more of them"
         )
     used, events = _used(entry, path, price), tuple(entry.events or ())
-    return Example(path, price, used, events, amount, exact)
+    return Example(path, price, used, events, _lines(entry, path, price), amount, exact)
+
+
+def _lines(entry: _Example, path: str, price: Price) -> Mapping[str, str]:
+    is_of_lines, given = model_named(price.model).of_lines, entry.lines
+    if not is_of_lines and given is not None:
+        raise ValidationError(f"{path}.lines: {price.model} is not of other lines; leave it out")
+    if is_of_lines and not given:
+        raise ValidationError(
+            f'{path}.lines: give what other lines bill, such as {{ compute = "3000" }}'
+        )
+    digits = price.currency.minor_digits
+    for key, billed in (given or {}).items():
+        if not key or key == price.price_id:
+            raise ValidationError(f"{path}.lines: {key!r} is no key of another line")
+        if Decimal(billed) != round(Decimal(billed), digits):
+            raise ValidationError(f"{path}.lines.{key}: {price.currency} has {digits} decimals")
+    return given or {}
 
 
 def _used(entry: _Example, path: str, price: Price) -> tuple[Mapping[str, str], ...]:

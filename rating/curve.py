@@ -1,6 +1,7 @@
 """What a price costs over the quantity used: exact points, and every jump where it is.
 
-A price over single events is drawn over the value of one event, which also carries it as amount.
+A price over single events is drawn over the value of one event, which also carries it as amount. A
+percentage of lines is drawn over what they bill, as if that were a quantity of any size.
 
 The engine itself is asked, many quantities at once, and asked again between those where the cost is
 not on a straight line. So any model is drawn with all that stands around it. A break is looked for
@@ -10,7 +11,7 @@ at the roundest number that is near, just before and just after it: bounds are r
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
 from itertools import pairwise
@@ -21,6 +22,7 @@ import polars as pl
 from rating.engine import rate_period
 from rating.errors import PriceParameterError
 from rating.exact import LIMB
+from rating.explain import plain
 from rating.frames import GROUPED_EVENTS, GROUPED_USAGE, INSTANT_DTYPE, LINES
 from rating.prices import Price, model_named
 from rating.prices.reading import group_text
@@ -72,11 +74,8 @@ class Curve:
 def cost_curves(price: Price, up_to: Decimal | None = None) -> list[Curve]:
     """The curves from 0 to a quantity: one, or one for each group that has a price of its own.
 
-    Raises `PriceParameterError` for a model whose cost is no function of a quantity.
+    Raises `PriceParameterError` for a quantity that is too small.
     """
-    model = model_named(price.model)
-    if model.no_curve:
-        raise PriceParameterError("model", f"{model.name} has no curve: {model.no_curve}")
     end = interesting_quantity(price) if up_to is None else up_to
     units = int(Fraction(end) * LIMB)
     if units < _FIRST:
@@ -144,8 +143,12 @@ class _Costs:
     """What quantities of one group cost, in units of 10^-12, kept: each is asked for once."""
 
     def __init__(self, price: Price, group: str) -> None:
+        terms = model_named(price.model).terms(price.parameters)
+        if terms.lines:  # what lines bill is in whole minor units, a line that is drawn is not
+            unit_amount = plain(Decimal(terms.runs[0].tiers[0].unit_amount) / LIMB)
+            price = replace(price, model="per_unit", parameters={"amount": unit_amount})
         self._price, self._group = price, group
-        names = model_named(price.model).terms(price.parameters).group_by
+        names = terms.group_by
         self._group_by = group_text(names) if names else ""
         self._known: dict[int, Fraction] = {}
 

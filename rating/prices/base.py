@@ -74,8 +74,6 @@ class PriceModel(ABC):
     """Whether its quantities are of one unit, which may be converted, or free."""
     marginal: ClassVar[bool] = False
     """Whether a quantity fills tier after tier, or takes the price of one for all of it."""
-    no_curve: ClassVar[str] = ""
-    """Why its cost is no function of a quantity, if so: it is over other lines."""
     curve_over: ClassVar[str] = "quantity"
     """What its cost is drawn over."""
 

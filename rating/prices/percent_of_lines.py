@@ -27,7 +27,7 @@ class PercentOfLinesPrice(PriceModel):
     metered: ClassVar[bool] = False
     of_lines: ClassVar[bool] = True
     one_unit: ClassVar[bool] = False
-    no_curve: ClassVar[str] = "it is a share of what other lines bill, not of a quantity"
+    curve_over: ClassVar[str] = "sum of the chosen lines"
 
     def read(self, fields: Fields) -> Terms:
         """`percent` and `lines`."""

@@ -139,3 +139,42 @@ def test_events_that_are_wrong_are_refused_by_their_path(
     with pytest.raises(ValidationError, match=problem) as raised:
         outcomes(example | {"amount": "1"})
     assert raised.value.message.startswith("examples[0].events")
+
+
+SUPPORT = {
+    "currency": "EUR",
+    "prices": [
+        {"key": "support", "model": "percent_of_lines", "percent": "3", "lines": ["compute", "s-*"]}
+    ],
+}
+
+
+def test_a_percentage_is_of_the_lines_that_the_example_gives() -> None:
+    prices = parse_price_book(SUPPORT)
+    lines = {"compute": "3000", "s-hot": "1000.10", "seats": "700"}
+    document = {"examples": [{"lines": lines, "amount": "120.00", "exact": "120.003"}]}
+    [found] = [check_example(each) for each in parse_examples(document, prices)]
+    assert found.passed, found
+    assert any("4000.1" in line for line in found.told)
+
+
+@pytest.mark.parametrize(
+    ("example", "message"),
+    [
+        ({}, r"examples\[0\].lines: give what other lines bill, such as"),
+        ({"lines": {}}, r"examples\[0\].lines: give what other lines bill, such as"),
+        ({"lines": {"support": "1"}}, r"examples\[0\].lines: 'support' is no key of another line"),
+        ({"lines": {"compute": "1.001"}}, r"examples\[0\].lines.compute: EUR has 2 decimals"),
+        ({"lines": {"compute": "x"}}, r"lines.compute: give a decimal in quotes"),
+        ({"quantity": "1"}, r"examples\[0\].quantity: percent_of_lines takes no usage"),
+    ],
+)
+def test_lines_that_are_none_are_refused(example: dict[str, Any], message: str) -> None:
+    prices = parse_price_book(SUPPORT)
+    with pytest.raises(ValidationError, match=message):
+        parse_examples({"examples": [{"amount": "1", **example}]}, prices)
+
+
+def test_only_a_percentage_is_of_lines() -> None:
+    with pytest.raises(ValidationError, match="lines: flat is not of other lines; leave it out"):
+        outcomes({"price": "fee", "amount": "49", "lines": {"a": "1"}})

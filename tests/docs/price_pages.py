@@ -7,6 +7,8 @@
 from __future__ import annotations
 
 import tomllib
+from decimal import Decimal
+from fnmatch import fnmatchcase
 from fractions import Fraction
 from pathlib import Path
 from typing import Final
@@ -32,11 +34,9 @@ def example_names() -> list[str]:
     return sorted(path.stem for path in EXAMPLES.glob("*.toml"))
 
 
-def picture(name: str) -> str | None:
-    """The SVG of a model's example, with its first quantity marked; None without a curve."""
+def picture(name: str) -> str:
+    """The SVG of a model's example, with its first quantity marked."""
     price, outcomes = _example(name)
-    if model_named(price.model).no_curve:
-        return None
     marks = _marks(outcomes[0])
     ends = [round_up(each.quantity * Fraction(5, 4)) for each in marks]
     return price_plot(price, max([interesting_quantity(price), *ends]), marks)
@@ -55,14 +55,9 @@ def _worked(name: str) -> list[str]:
     written = text.partition("[[examples]]")[0].strip()
     over = model_named(price.model).curve_over
     alt = f"What {price.price_id} cost over the {'quantity used' if over == 'quantity' else over}"
-    without = model_named(price.model).no_curve
     shown = f"![{alt}](../../images/prices/{name}.svg)"
-    if without:
-        shown = f"There is no curve over quantity: {without}."
     file = f"[`examples/{name}.toml`](examples/{name}.toml)"
-    commands = "`tollbook prices test` compares them"
-    if not without:
-        commands += ", `tollbook prices plot` draws the picture"
+    commands = "`tollbook prices test` compares them, `tollbook prices plot` draws the picture"
     return [
         f"```toml\n{written}\n```\n",
         f"{shown}\n",
@@ -90,7 +85,14 @@ def _example(name: str) -> tuple[Price, list[Outcome]]:
 
 
 def _marks(outcome: Outcome) -> list[Mark]:
-    used = outcome.example.used
+    used, lines = outcome.example.used, outcome.example.lines
+    if lines:
+        names = outcome.example.price.parameters["lines"]
+        chosen = (
+            Decimal(lines[key]) for key in lines if any(fnmatchcase(key, name) for name in names)
+        )
+        place = Fraction(sum(chosen)), Fraction(outcome.exact)
+        return [Mark(*place, f"{_number(str(place[0]))} costs {outcome.billed}")]
     if [*map(set, used)] != [{"quantity"}]:
         return []
     quantity = used[0]["quantity"]
@@ -100,6 +102,8 @@ def _marks(outcome: Outcome) -> list[Mark]:
 
 def _used(outcome: Outcome) -> str:
     used, events = outcome.example.used, outcome.example.events
+    if lines := outcome.example.lines:
+        return ", ".join(f"{_number(billed)} billed by `{key}`" for key, billed in lines.items())
     if events:
         values = ", ".join(_number(each.value) for each in events)
         return f"an event of {values}" if len(events) == 1 else f"events of {values}"
@@ -126,8 +130,7 @@ def main() -> None:
     PICTURES.mkdir(parents=True, exist_ok=True)
     for name in example_names():
         _write(PAGES / f"{name}.md", page(name))
-        if drawn := picture(name):
-            _write(PICTURES / f"{name}.svg", drawn)
+        _write(PICTURES / f"{name}.svg", picture(name))
 
 
 def _write(path: Path, text: str) -> None:

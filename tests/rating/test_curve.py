@@ -9,10 +9,9 @@ from typing import Any
 import pytest
 
 from rating.curve import LINES_MAX, Curve, cost_curves, interesting_quantity, round_up
+from rating.engine import rate_period
 from rating.errors import PriceParameterError
-from rating.prices import MODELS
-from rating.prices.flat import FlatPrice
-from tests.rating.builders import price
+from tests.rating.builders import beside_lines, price
 
 STEP = Fraction(1, 10**12)
 TIERS = [
@@ -138,13 +137,22 @@ def test_round_numbers_are_short() -> None:
     assert [f"{round_up(each):f}" for each in wanted] == ["0.0000035", "1", "12", "200", "100"]
 
 
-def test_a_model_without_a_curve_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(FlatPrice, "no_curve", "it is over single events")
-    assert any(model.no_curve for model in MODELS)
-    with pytest.raises(PriceParameterError, match="model: flat has no curve: it is over single"):
-        cost_curves(price("flat", {"amount": "5"}))
+def test_an_end_that_is_no_quantity_is_refused() -> None:
     with pytest.raises(PriceParameterError, match="to: give a quantity above 0"):
         cost_curves(price("per_unit", {"amount": "5"}), Decimal(0))
+
+
+def test_a_percentage_is_drawn_over_what_the_lines_bill() -> None:
+    around = {"minimum": "100", "maximum": "500", "percent_discount": "12.5"}
+    one = price("percent_of_lines", {"percent": "3.3", "lines": ["*"]}, adjustments=around)
+    [curve] = cost_curves(one)
+    points = [point for piece in curve.pieces for point in piece]
+    assert points[-1].cost == 500
+    for point in points:
+        billed = Decimal(int(point.quantity * 100)) / 100
+        rated = rate_period(*beside_lines(one, {"usage": billed}))
+        cost = Decimal(rated["amount_minor"][-1] + rated["true_up_minor"][-1]) / 100
+        assert abs(point.cost - Fraction(cost)) <= Fraction(2, 100)
 
 
 def test_a_price_over_events_is_drawn_over_the_value_of_one() -> None:
