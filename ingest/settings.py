@@ -37,7 +37,7 @@ class IngestSettings:
     endpoints: Endpoints
     snapshot_path: Path
     refresh_seconds: float = 2.0
-    gather_seconds: float = 0.002
+    gather_seconds: float = 0.004
     gather_seconds_max: float = 0.01
     gather_events: int = 8_000
     envelope_events_max: int = 2_000
