@@ -142,6 +142,7 @@ class Outcome:
     """What an example comes to."""
 
     example: Example
+    used_quantity: Decimal
     billed: str
     exact: str
     told: tuple[str, ...]
@@ -176,13 +177,13 @@ def check_example(example: Example) -> Outcome:
         events = _event_frame(example) if example.events else None
         rated = rate_period(lines, usage, prices, events).row(0, named=True)
     except (BusinessLogicError, ValidationError) as error:
-        return Outcome(example, "", "", (error.message,), passed=False)
+        return Outcome(example, Decimal(0), "", "", (error.message,), passed=False)
     steps = derive_period(lines, usage, prices, events).filter(line_id=rated["line_id"]).to_dicts()
     billed = minor_text(billed_minor(rated), price.currency.minor_digits)
     exact = exact_amount(rated)
     passed = example.amount in {None, Decimal(billed)} and example.exact in {None, exact}
     told = tuple(explain_line(rated, steps))
-    return Outcome(example, billed, plain(exact), told, passed)
+    return Outcome(example, rated["used_quantity"], billed, plain(exact), told, passed)
 
 
 def _flat_line(price: Price, key: str, billed: str) -> Price:

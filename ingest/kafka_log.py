@@ -121,7 +121,7 @@ class KafkaLog:
         """Wait for what is on its way, at most `delivery_seconds`, then stop."""
         reach("ingest_while_stopping")
         deadline = monotonic_seconds() + self._settings.delivery_seconds
-        while len(self._producer) and monotonic_seconds() < deadline:  # noqa: ASYNC110 - it has no event
+        while self._is_awaited() and monotonic_seconds() < deadline:  # noqa: ASYNC110 - it has no event
             await asyncio.sleep(_BUSY_POLL_SECONDS)
         self._timer.cancel()
         self._stop.set()
@@ -161,8 +161,11 @@ class KafkaLog:
             if self._is_fatal:
                 self._replace_producer()
         finally:
-            is_busy = len(self._producer) or self._broken
-            self._poll_in(_BUSY_POLL_SECONDS if is_busy else _IDLE_POLL_SECONDS)
+            self._poll_in(_BUSY_POLL_SECONDS if self._is_awaited() else _IDLE_POLL_SECONDS)
+
+    def _is_awaited(self) -> bool:
+        """Whether a producer has not told everything yet, a replaced one neither."""
+        return bool(len(self._producer) or self._broken)
 
     def _replace_producer(self) -> None:
         self._is_fatal, broken = False, self._producer

@@ -7,8 +7,6 @@
 from __future__ import annotations
 
 import tomllib
-from decimal import Decimal
-from fnmatch import fnmatchcase
 from fractions import Fraction
 from pathlib import Path
 from typing import Final
@@ -18,6 +16,7 @@ from catalog.price_examples import Outcome, check_example, parse_examples
 from documents.price_plot import Mark, price_plot
 from rating import Price
 from rating.curve import interesting_quantity, round_up
+from rating.explain import plain
 from rating.prices import model_named
 from tests.sources import ROOT
 
@@ -85,19 +84,11 @@ def _example(name: str) -> tuple[Price, list[Outcome]]:
 
 
 def _marks(outcome: Outcome) -> list[Mark]:
-    used, lines = outcome.example.used, outcome.example.lines
-    if lines:
-        names = outcome.example.price.parameters["lines"]
-        chosen = (
-            Decimal(lines[key]) for key in lines if any(fnmatchcase(key, name) for name in names)
-        )
-        place = Fraction(sum(chosen)), Fraction(outcome.exact)
-        return [Mark(*place, f"{_number(str(place[0]))} costs {outcome.billed}")]
-    if [*map(set, used)] != [{"quantity"}]:
+    example = outcome.example
+    if [*map(set, example.used)] != [{"quantity"}] and not example.lines:
         return []
-    quantity = used[0]["quantity"]
-    place = Fraction(quantity), Fraction(outcome.exact)
-    return [Mark(*place, f"{_number(quantity)} costs {outcome.billed}")]
+    place = Fraction(outcome.used_quantity), Fraction(outcome.exact)
+    return [Mark(*place, f"{_number(plain(outcome.used_quantity))} costs {outcome.billed}")]
 
 
 def _used(outcome: Outcome) -> str:

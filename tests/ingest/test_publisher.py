@@ -71,6 +71,24 @@ def test_after_a_fatal_error_a_new_producer_goes_on(installation: Endpoints) -> 
     _run(installation, work)
 
 
+def test_a_closing_log_waits_for_a_producer_that_was_replaced(installation: Endpoints) -> None:
+    waiting: list[asyncio.Future[None]] = []
+
+    async def work(publisher: Publisher, log: KafkaLog) -> None:
+        log._producer.flush(10)
+        waiting.append(asyncio.ensure_future(publisher.publish(_batch(0, 100), 1)))
+        await asyncio.sleep(0)
+        publisher.flush()
+        log._replace_producer()
+        await log.close()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert waiting[0].done()
+        waiting[0].exception()
+
+    _run(installation, work)
+
+
 def test_more_bytes_than_may_wait_are_refused_until_they_have_left(
     installation: Endpoints,
 ) -> None:
