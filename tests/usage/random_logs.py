@@ -112,12 +112,15 @@ def random_data(rng: random.Random) -> str:
     return json.dumps(data, ensure_ascii=False)
 
 
-def random_log(rng: random.Random, records: int) -> Log:
-    """Two generations of two and three partitions; the first one ended inside a chunk."""
+def random_log(rng: random.Random, records: int, *, quiet: float = 0.1) -> Log:
+    """Two generations of two and three partitions; the first one ended inside a chunk.
+
+    `quiet` is the chance of a partition that holds nothing.
+    """
     log = Log({}, {1: rng.choice([1, 2]), 2: rng.choice([1, 3])})
     for generation, partitions in ((1, 2), (2, 3)):
         for partition in range(partitions):
-            many = rng.randint(records // 2, records) if rng.random() < 0.9 else 0
+            many = rng.randint(records // 2, records) if rng.random() >= quiet else 0
             log.ends[generation, partition] = many
             for offset in range(many):
                 for row in range(rng.choice([0, 1, 1, 2])):

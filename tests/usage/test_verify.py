@@ -51,7 +51,7 @@ CONFLICT = "INSERT INTO stream_conflicts (generation, partition, offset, row) VA
 def log(installation: Endpoints, seed: int) -> Log:
     """One chunk is one record; roll-ups of both levels above, at least in the first generation."""
     rng = random.Random(seed)
-    log = random_log(rng, 150)
+    log = random_log(rng, 150, quiet=0)
     log.chunk_records = {1: 1, 2: 1}
     log.ends[1, 0] = 150
     log.events = [event for event in log.events if event.offset < 150]
