@@ -20,7 +20,7 @@ from api.openapi import describe
 from api.problems import ErrorStyle, install_problem_handlers
 from catalog.snapshot import SnapshotSource
 from core.clock import Clock, SystemClock
-from db.postgres import Database
+from db.postgres import Database, Role
 from ingest.settings import IngestSettings
 
 _SCHEMES = {
@@ -37,7 +37,7 @@ def create_compat_app(
     `shared_metrics`: several processes share the port, and each answers for all of them.
     """
     at = clock or SystemClock()
-    db = Database(settings.endpoints.postgres)
+    db = Database(settings.endpoints.postgres, Role.API)
     source = SnapshotSource(settings.endpoints.postgres, settings.snapshot_path)
     gate = KeyGate(source, settings.refresh_seconds, at)
     running = RunningIntake(settings, at, gate)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from fastapi import FastAPI, Request
 
+from api.acting import acting_for
 from api.health import create_health_router
 from api.key_gate import AUTHORIZATION, KeyGate
 from api.metrics import create_metrics_router
@@ -19,10 +20,10 @@ from api.problems import install_problem_handlers
 from api.routes.meter_trials import create_trials_router
 from api.routes.meters import create_meters_router
 from catalog.snapshot import SnapshotSource
+from core.acting import Acting
 from core.clock import Clock, SystemClock
 from core.endpoints import Endpoints
-from core.ids import TenantId
-from db.postgres import Database
+from db.postgres import Database, Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ def create_management_app(
 
     `shared_metrics`: several processes share the port, and each answers for all of them.
     """
-    db = Database(settings.endpoints.postgres)
+    db = Database(settings.endpoints.postgres, Role.API)
     source = SnapshotSource(settings.endpoints.postgres, settings.snapshot_path)
     at = clock or SystemClock()
     gate = KeyGate(source, settings.refresh_seconds, at)
@@ -59,8 +60,8 @@ def create_management_app(
             await gate.stop()
             db.close()
 
-    def tenant_of(request: Request, scope: str) -> TenantId:
-        return gate.principal_of(request.headers.get(AUTHORIZATION, ""), scope).tenant_id
+    def acting_of(request: Request, scope: str) -> Acting:
+        return acting_for(gate.principal_of(request.headers.get(AUTHORIZATION, ""), scope), request)
 
     def postgres_fault() -> str | None:
         return None if source.last_error is None else source.last_error.message
@@ -75,8 +76,8 @@ def create_management_app(
     install_problem_handlers(app)
     observe_requests(app)
     app.include_router(create_metrics_router(shared=shared_metrics))
-    app.include_router(create_trials_router(settings.endpoints.clickhouse, at, tenant_of))
-    app.include_router(create_meters_router(db, at, tenant_of))
+    app.include_router(create_trials_router(settings.endpoints.clickhouse, at, acting_of))
+    app.include_router(create_meters_router(db, at, acting_of))
     app.include_router(
         create_health_router({"postgres": postgres_fault, "catalog": lambda: gate.fault})
     )

@@ -34,7 +34,7 @@ from benchmarks.whole_path import INGEST, url_of
 from core.clock import SystemClock
 from core.errors import TollbookError
 from db.postgres import Database
-from identity.api_keys import create_api_key
+from identity.api_keys import insert_api_key
 
 EVENTS: Final = 1_000_000
 _FULL_FACTOR: Final = 5
@@ -127,8 +127,8 @@ def _run(running: Servers, plan: Plan, step: Step) -> dict[str, Any]:
     name = f"{plan.server}, {plan.batch:,}"
     with running.installation() as where, step(name, 0):
         log, topic = where.folder / "server.log", f"{where.endpoints.topic_prefix}plain"
-        with Database(where.endpoints.postgres) as db:
-            key = create_api_key(db, SystemClock(), where.tenant_id, "benchmark")
+        with Database(where.endpoints.postgres) as db, db.transaction() as conn:
+            key = insert_api_key(conn, SystemClock(), where.tenant_id, "benchmark")
         create_topic(where, topic, PARTITIONS)
         arguments = {
             OURS: INGEST,

@@ -26,7 +26,7 @@ from benchmarks.running import stage_plan
 from core.clock import SystemClock, epoch_micros, monotonic_seconds
 from db.clickhouse import connect_clickhouse
 from db.postgres import Database
-from identity.api_keys import create_api_key
+from identity.api_keys import insert_api_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -189,8 +189,11 @@ def run_path(servers: Servers, plan: PathPlan, step: Step) -> dict[str, Any]:
         traffic = Traffic(total, str(where.tenant_id), PARTITIONS, conflict_per_mille=0)
         recount, environ = Recount(), where.endpoints.as_environment()
         started: list[Worker] = []
-        with Database(where.endpoints.postgres) as db:  # before ingest reads which keys there are
-            key = create_api_key(db, SystemClock(), where.tenant_id, "benchmark")
+        with (
+            Database(where.endpoints.postgres) as db,
+            db.transaction() as conn,
+        ):  # before ingest reads which keys there are
+            key = insert_api_key(conn, SystemClock(), where.tenant_id, "benchmark")
         for name, arguments in (("ingest", INGEST), ("worker", stage_plan(1, 1).arguments)):
             log = where.folder / f"{name}.log"
             started.append(running.enter_context(worker(arguments, environ, log)))

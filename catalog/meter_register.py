@@ -6,7 +6,7 @@ A meter's document is `slug`, maybe `name`, `unit` and `metadata`, and the words
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from datetime import datetime
 from typing import Any, Final
 
@@ -16,45 +16,34 @@ from catalog.meters import (
     MeterDefinition,
     archive_meter,
     create_meter,
-    meter_of_row,
+    find_meter_by_id,
+    stored_meter_of_row,
     update_meter,
 )
+from catalog.stored_meter import StoredMeter
 from core.clock import Clock
 from core.errors import NotFoundError, ValidationError
-from core.ids import MeterId, TenantId, format_id, new_uuid
+from core.ids import MeterId, TenantId, new_uuid
 from core.texts import check_text
 from db.postgres import Connection
+
+__all__ = [
+    "StoredMeter",
+    "check_metadata",
+    "draft_meter",
+    "find_meter",
+    "find_meter_by_id",
+    "page_of_meters",
+    "register_meter",
+    "relabel_meter",
+    "retire_meter",
+]
 
 METADATA_KEYS_MAX: Final = 50
 METADATA_CHARACTERS_MAX: Final = 500
 
 _LABELS: Final = ("slug", "name", "metadata")
 _GIVEN_LATER: Final = {"id", "tenant_id", "catalog_version", "archived_at"}
-
-
-@dataclass(frozen=True, slots=True)
-class StoredMeter:
-    """A meter, its free labels, and when it was created."""
-
-    definition: MeterDefinition
-    metadata: dict[str, str]
-    created_at: datetime
-
-    def as_resource(self) -> dict[str, Any]:
-        """The form that API and CLI show; the definition's words stand among the labels."""
-        meter = self.definition
-        at = meter.archived_at
-        return {
-            "id": format_id("mtr", meter.id),
-            "slug": meter.slug,
-            "name": meter.name,
-            "unit": meter.unit,
-            **meter.as_document(),
-            "catalog_version": meter.catalog_version,
-            "archived_at": None if at is None else at.isoformat(),
-            "created_at": self.created_at.isoformat(),
-            "metadata": self.metadata,
-        }
 
 
 def draft_meter(clock: Clock, tenant_id: TenantId, document: Mapping[str, Any]) -> MeterDefinition:
@@ -90,7 +79,9 @@ def register_meter(
     }
     created = create_meter(conn, clock, tenant_id, **words)
     if document.get("metadata"):
-        update_meter(conn, tenant_id, created.id, metadata=check_metadata(document["metadata"]))
+        update_meter(
+            conn, clock, tenant_id, created.id, metadata=check_metadata(document["metadata"])
+        )
     return find_meter(conn, tenant_id, created.slug)
 
 
@@ -103,17 +94,7 @@ def find_meter(conn: Connection, tenant_id: TenantId, slug: str) -> StoredMeter:
         ).fetchone()
     if row is None:
         raise NotFoundError(f"meter: there is none called {slug!r}", slug=slug)
-    return _stored(row)
-
-
-def find_meter_by_id(conn: Connection, tenant_id: TenantId, meter_id: MeterId) -> StoredMeter:
-    """The meter with an id. Raises `NotFoundError`."""
-    row = conn.execute(
-        sql.load("postgres/queries/select_meter_by_id"), {"tenant_id": tenant_id, "id": meter_id}
-    ).fetchone()
-    if row is None:
-        raise NotFoundError(f"meter: there is none with the id {meter_id}")
-    return _stored(row)
+    return stored_meter_of_row(row)
 
 
 def page_of_meters(
@@ -132,11 +113,12 @@ def page_of_meters(
         sql.load("postgres/queries/select_meter_page"),
         {"tenant_id": tenant_id, "after": after, "limit": limit, "archived": archived},
     )
-    return [_stored(row) for row in rows]
+    return [stored_meter_of_row(row) for row in rows]
 
 
 def relabel_meter(
     conn: Connection,
+    clock: Clock,
     tenant_id: TenantId,
     slug: str,
     *,
@@ -147,7 +129,9 @@ def relabel_meter(
     """Change labels; None leaves one as it is. Raises `NotFoundError`, `ValidationError`."""
     known = find_meter(conn, tenant_id, slug)
     checked = None if metadata is None else check_metadata(metadata)
-    update_meter(conn, tenant_id, known.definition.id, name=name, unit=unit, metadata=checked)
+    update_meter(
+        conn, clock, tenant_id, known.definition.id, name=name, unit=unit, metadata=checked
+    )
     return find_meter(conn, tenant_id, slug)
 
 
@@ -180,7 +164,3 @@ def check_metadata(metadata: object) -> dict[str, str]:
                     field="metadata",
                 )
     return dict(metadata)
-
-
-def _stored(row: Mapping[str, Any]) -> StoredMeter:
-    return StoredMeter(meter_of_row(row), row["metadata"], row["created_at"])

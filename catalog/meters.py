@@ -22,10 +22,12 @@ from catalog.meter_definition import (
 )
 from catalog.metering.conversion import Conversion
 from catalog.metering.filters import Filter
+from catalog.stored_meter import StoredMeter
 from core.clock import Clock, epoch_micros
 from core.errors import ConflictError, NotFoundError, ValidationError
 from core.events import TIME_MAX_MICROS
 from core.ids import MeterId, TenantId, new_uuid
+from db.outbox import Change, append
 from db.postgres import Connection
 
 __all__ = [
@@ -133,6 +135,7 @@ def _insert(conn: Connection, clock: Clock, draft: MeterDefinition) -> MeterDefi
         raise ConflictError(
             f"slug: the meter {meter.slug!r} exists already", field="slug"
         ) from error
+    _tell(conn, clock, meter.tenant_id, meter.id, "created")
     return meter
 
 
@@ -144,6 +147,7 @@ def list_meters(conn: Connection, tenant_id: TenantId) -> list[MeterDefinition]:
 
 def update_meter(
     conn: Connection,
+    clock: Clock,
     tenant_id: TenantId,
     meter_id: MeterId,
     *,
@@ -166,6 +170,7 @@ def update_meter(
     ).fetchone()
     if found is None:
         raise NotFoundError(f"meter: this tenant has none with the id {meter_id}")
+    _tell(conn, clock, tenant_id, meter_id, "updated")
 
 
 def archive_meter(
@@ -195,6 +200,30 @@ def archive_meter(
     ).fetchone()
     if found is None:
         raise NotFoundError(f"meter: this tenant has none with the id {meter_id}")
+    _tell(conn, clock, tenant_id, meter_id, "archived")
+
+
+def find_meter_by_id(conn: Connection, tenant_id: TenantId, meter_id: MeterId) -> StoredMeter:
+    """The meter with an id. Raises `NotFoundError`."""
+    row = conn.execute(
+        sql.load("postgres/queries/select_meter_by_id"), {"tenant_id": tenant_id, "id": meter_id}
+    ).fetchone()
+    if row is None:
+        raise NotFoundError(f"meter: there is none with the id {meter_id}")
+    return stored_meter_of_row(row)
+
+
+def stored_meter_of_row(row: Mapping[str, Any]) -> StoredMeter:
+    """A meter with its labels from a row of `select_meter` and its like."""
+    return StoredMeter(meter_of_row(row), row["metadata"], row["created_at"])
+
+
+def _tell(
+    conn: Connection, clock: Clock, tenant_id: TenantId, meter_id: MeterId, what: str
+) -> None:
+    """Write down what became of a meter."""
+    meter = find_meter_by_id(conn, tenant_id, meter_id).as_resource()
+    append(conn, clock, tenant_id, Change(f"meter.{what}", meter["id"], meter))
 
 
 def meter_of_row(row: Mapping[str, Any]) -> MeterDefinition:

@@ -16,8 +16,9 @@ from catalog.prices import PriceTerms, content_hash
 from core.calendar.intervals import MONTHLY, Interval
 from core.clock import Clock
 from core.errors import NotFoundError, ValidationError
-from core.ids import MeterId, PlanId, PriceId, TenantId, new_uuid
+from core.ids import MeterId, PlanId, PriceId, TenantId, format_id, new_uuid
 from core.money import Currency
+from db.outbox import Change, append
 from db.postgres import Connection
 
 RATE_CARDS_MAX: Final = 500
@@ -102,6 +103,9 @@ def ensure_plan_version(
         },
     )
     _insert_rate_cards(conn, clock, tenant_id, version, rate_cards)
+    shown = format_id("plv", version.id)
+    facts = {"id": shown, "plan": slug, "number": version.number, "currency": currency.code}
+    append(conn, clock, tenant_id, Change("plan_version.created", shown, facts))
     return version, True
 
 
@@ -193,13 +197,18 @@ def _ensure_plan(
         "limits": Jsonb(facts["limits"]),
         "now": clock.now(),
     }
-    conn.execute(sql.load("postgres/queries/insert_plan"), row)
+    made = conn.execute(sql.load("postgres/queries/insert_plan"), row).rowcount
     known = conn.execute(
         sql.load("postgres/queries/lock_plan"), {"tenant_id": tenant_id, "slug": slug}
     ).fetchone()
     assert known is not None
     if any(known[field] != value for field, value in facts.items()):
         conn.execute(sql.load("postgres/queries/update_plan"), row | {"id": known["id"]})
+        made = 1
+    if made:
+        shown = format_id("pln", known["id"])
+        told = {"id": shown, "slug": slug, **facts}
+        append(conn, clock, tenant_id, Change("plan.updated", shown, told))
     return PlanId(known["id"])
 
 

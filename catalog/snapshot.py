@@ -14,7 +14,7 @@ from catalog.snapshot_content import ApiKeyPrincipal, CatalogSnapshot
 from catalog.snapshot_file import read_snapshot, write_snapshot
 from core.errors import ConflictError, DependencyDownError, TollbookError, ValidationError
 from core.ids import TenantId
-from db.postgres import Connection, Database
+from db.postgres import Connection, Database, Role
 from identity.rate_limits import limits_of_row
 
 __all__ = ["ApiKeyPrincipal", "CatalogSnapshot", "SnapshotSource", "read_catalog"]
@@ -28,7 +28,7 @@ class SnapshotSource:
     """
 
     def __init__(self, database_url: str, cache_path: Path) -> None:
-        self._db = Database(database_url, connections_max=1)
+        self._db = Database(database_url, Role.SNAPSHOT, connections_max=1)
         self._cache_path = cache_path
         self._snapshot: CatalogSnapshot | None = None
         self._mark: dict[str, Any] | None = None

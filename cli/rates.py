@@ -46,11 +46,3 @@ def limits_of_options(option: str, events: str | None, size: str | None) -> Rate
 def rate_text(rate: Rate | None) -> str:
     """As it is written in an option."""
     return _DEFAULT if rate is None else f"{rate.per_second}:{rate.burst}"
-
-
-def limits_document(limits: RateLimits) -> dict[str, dict[str, int] | None]:
-    """The same for programs."""
-    return {
-        name: None if rate is None else {"per_second": rate.per_second, "burst": rate.burst}
-        for name, rate in (("events", limits.events), ("bytes", limits.bytes))
-    }

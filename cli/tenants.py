@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
-    from db.postgres import Connection
+    from db.postgres import Connection, Database
     from identity.tenants import Tenant
 
 TenantSlug = Annotated[
@@ -16,17 +18,28 @@ TenantSlug = Annotated[
 
 
 def chosen_tenant(conn: Connection, slug: str | None) -> Tenant:
-    """The tenant called `slug`, or the only one there is.
+    """The tenant called `slug`, or the only one there is; the transaction acts for it from here on.
 
     Raises `NotFoundError`, and `ValidationError` where a choice is needed.
     """
-    from core.errors import ValidationError
+    from core.acting import OPERATOR, Acting
+    from core.errors import NotFoundError, ValidationError
+    from db.postgres import act
     from identity.tenants import find_tenant, list_tenants
 
-    if slug is not None:
-        return find_tenant(conn, slug)
-    tenants = list_tenants(conn)
+    tenants = list_tenants(conn) if slug is None else [find_tenant(conn, slug)]
+    if not tenants:
+        raise NotFoundError("tenant: there is none yet; make one with `tollbook apply FILE`")
     if len(tenants) != 1:
-        names = ", ".join(tenant.slug for tenant in tenants[:20]) or "none yet"
+        names = ", ".join(tenant.slug for tenant in tenants[:20])
         raise ValidationError(f"--tenant: say which tenant is meant: {names}")
+    act(conn, Acting(tenants[0].id, OPERATOR))
     return tenants[0]
+
+
+def open_database(state_dir: Path) -> Database:
+    """Postgres, as commands use it."""
+    from db.postgres import Database, Role
+    from infra.local.state import resolve_endpoints
+
+    return Database(resolve_endpoints(os.environ, state_dir).postgres, Role.OPERATOR)

@@ -19,7 +19,22 @@ InvoiceId = NewType("InvoiceId", UUID)
 BillingRunId = NewType("BillingRunId", UUID)
 
 PREFIXES: Final = frozenset(
-    {"ten", "key", "mtr", "prc", "pln", "plv", "crd", "cus", "sub", "inv", "lin", "run"}
+    {
+        "ten",
+        "key",
+        "mtr",
+        "prc",
+        "pln",
+        "plv",
+        "crd",
+        "cus",
+        "sub",
+        "inv",
+        "lin",
+        "run",
+        "evt",
+        "cor",
+    }
 )
 _RANDOM_BITS: Final = 74
 

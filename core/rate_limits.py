@@ -45,6 +45,13 @@ class RateLimits:
         """These limits, and of `defaults` what they do not say."""
         return RateLimits(self.events or defaults.events, self.bytes or defaults.bytes)
 
+    def as_document(self) -> dict[str, dict[str, int] | None]:
+        """The form that API and CLI show."""
+        return {
+            name: None if rate is None else {"per_second": rate.per_second, "burst": rate.burst}
+            for name, rate in (("events", self.events), ("bytes", self.bytes))
+        }
+
 
 NO_LIMITS: Final = RateLimits()
 

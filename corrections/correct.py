@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC
 from pathlib import Path
@@ -17,6 +18,7 @@ import msgspec
 import polars as pl
 from clickhouse_connect.driver.client import Client
 
+from core.acting import OPERATOR, Acting
 from core.clock import Clock, monotonic_seconds
 from core.cloudevents.wire import WireEvent
 from core.endpoints import Endpoints
@@ -35,7 +37,7 @@ from corrections.operations import (
 )
 from corrections.posting import Poster
 from db.clickhouse import connect_clickhouse
-from db.postgres import Database
+from db.postgres import Connection, Database
 from streams.lag import read_lag
 from usage.cut import Cut
 from usage.event_history import Span, live_events
@@ -61,6 +63,10 @@ class Servers:
     clock: Clock
     cover_seconds: float = _COVER_SECONDS
 
+    def transaction(self, tenant_id: TenantId) -> AbstractContextManager[Connection]:
+        """A unit of work for a tenant."""
+        return self.db.transaction(Acting(tenant_id, OPERATOR))
+
 
 def apply_correction(
     servers: Servers,
@@ -80,13 +86,13 @@ def apply_correction(
         raise ValidationError("subjects: nobody's events are to be corrected", field="subjects")
     digest, count = check_file(file, spans, servers.clock.now())
     plan = Plan(name, tuple(spans), digest, count)
-    with servers.db.transaction() as conn:
+    with servers.transaction(tenant_id) as conn:
         operation = find_operation(conn, tenant_id, name)
     client = connect_clickhouse(servers.endpoints.clickhouse)
     try:
         if operation is None:
             cut = covering_cut(servers, client)
-            with servers.db.transaction() as conn:
+            with servers.transaction(tenant_id) as conn:
                 operation = begin_operation(conn, servers.clock, tenant_id, plan, cut)
         else:
             same_operation(operation, plan)
@@ -100,7 +106,7 @@ def apply_correction(
         poster.post(news, lambda done: report("posting", done))
     finally:
         client.close()
-    with servers.db.transaction() as conn:
+    with servers.transaction(tenant_id) as conn:
         return advance(conn, servers.clock, operation, "applied", voided)
 
 
@@ -114,7 +120,7 @@ def revert_correction(
 
     Raises `NotFoundError` and `ConflictError` as `begin_revert` does.
     """
-    with servers.db.transaction() as conn:
+    with servers.transaction(tenant_id) as conn:
         operation = begin_revert(conn, servers.clock, tenant_id, name)
     if operation.state == "reverted":
         return operation
@@ -130,7 +136,7 @@ def revert_correction(
         poster.post(again, lambda done: report("posting", done))
     finally:
         client.close()
-    with servers.db.transaction() as conn:
+    with servers.transaction(tenant_id) as conn:
         return advance(conn, servers.clock, operation, "reverted")
 
 

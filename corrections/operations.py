@@ -13,8 +13,9 @@ from psycopg.types.json import Jsonb
 import sql
 from core.clock import Clock
 from core.errors import ConflictError, NotFoundError, ValidationError
-from core.ids import TenantId, new_uuid
+from core.ids import TenantId, format_id, new_uuid
 from core.period import Period
+from db.outbox import Change, append
 from db.postgres import Connection
 from usage.cut import Cut
 from usage.event_history import Span
@@ -129,9 +130,7 @@ def begin_operation(
             "now": clock.now(),
         },
     )
-    made = find_operation(conn, tenant_id, plan.name)
-    assert made is not None
-    return made
+    return _told(conn, clock, tenant_id, plan.name)
 
 
 def same_operation(known: Operation, plan: Plan) -> Operation:
@@ -204,8 +203,16 @@ def advance(
             "now": clock.now(),
         },
     )
-    found = find_operation(conn, operation.tenant_id, operation.name)
+    return _told(conn, clock, operation.tenant_id, operation.name)
+
+
+def _told(conn: Connection, clock: Clock, tenant_id: TenantId, name: str) -> Operation:
+    """The operation as it is now, after its state was written down."""
+    found = find_operation(conn, tenant_id, name)
     assert found is not None
+    facts = {word: value for word, value in found.as_resource().items() if word != "spans"}
+    operation_id = format_id("cor", found.id)
+    append(conn, clock, tenant_id, Change(f"correction.{found.state}", operation_id, facts))
     return found
 
 

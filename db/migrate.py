@@ -26,7 +26,8 @@ from core.errors import ConflictError, DependencyDownError, InternalError
 from db.clickhouse import connect_clickhouse, ensure_clickhouse_database, parse_clickhouse_url
 from db.cluster import Cluster, cluster_of, sharded_tables
 from db.migrations import AppliedMigration, Migration, discover, pending
-from db.postgres import connect, postgres_address, translated
+from db.postgres import Connection, connect, postgres_address, translated
+from db.tenancy import find_offenders
 
 LOCK_WAIT_SECONDS: Final = 60.0
 """How long a runner waits for another one before it gives up."""
@@ -67,9 +68,17 @@ def migrate_postgres(url: str, migrations: Sequence[Migration] | None = None) ->
             conn.execute("SELECT set_config('lock_timeout', '10s', false)")
             for migration in needed:
                 _apply_to_postgres(conn, migration)
+            if migrations is None:
+                _check_tenancy(conn)
     except psycopg.OperationalError as error:
         raise translated(error, address) from error
     return [migration.name for migration in needed]
+
+
+def _check_tenancy(conn: Connection) -> None:
+    offenders = find_offenders(conn)
+    if offenders:
+        raise InternalError(f"tenants are not kept apart: {'; '.join(map(str, offenders))}")
 
 
 def _apply_to_postgres(conn: psycopg.Connection[Any], migration: Migration) -> None:

@@ -16,13 +16,17 @@ from uuid import UUID
 import sql
 from core.clock import Clock
 from core.errors import ConflictError, NotFoundError, ValidationError
-from core.ids import TenantId, new_uuid, parse_id
+from core.ids import TenantId, format_id, new_uuid, parse_id
 from core.rate_limits import NO_LIMITS, RateLimits
-from db.postgres import Connection, Database
+from db.outbox import Change, append
+from db.postgres import Connection
 from identity.rate_limits import columns_of, limits_of_row
 
 EVENTS_WRITE: Final = "events:write"
 """The scope that lets a key post usage events."""
+
+CHANGES_READ: Final = "changes:read"
+"""The scope that lets a key read what changed."""
 
 METERS_READ: Final = "meters:read"
 """The scope that lets a key list meters and try one out."""
@@ -30,7 +34,7 @@ METERS_READ: Final = "meters:read"
 METERS_WRITE: Final = "meters:write"
 """The scope that lets a key create, rename and archive meters."""
 
-SCOPES: Final = frozenset({EVENTS_WRITE, METERS_READ, METERS_WRITE})
+SCOPES: Final = frozenset({CHANGES_READ, EVENTS_WRITE, METERS_READ, METERS_WRITE})
 DEFAULT_SCOPES: Final = (EVENTS_WRITE,)
 
 NAME_CHARACTERS_MAX: Final = 128
@@ -44,22 +48,6 @@ def hash_api_key(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def create_api_key(
-    db: Database,
-    clock: Clock,
-    tenant_id: TenantId,
-    name: str,
-    scopes: tuple[str, ...] = DEFAULT_SCOPES,
-) -> str:
-    """Create a key and return its text, which can never be read again.
-
-    Raises `ValidationError` for an empty name or an unknown scope, `NotFoundError` for an unknown
-    tenant.
-    """
-    with db.transaction() as conn:
-        return insert_api_key(conn, clock, tenant_id, name, scopes)
-
-
 def insert_api_key(
     conn: Connection,
     clock: Clock,
@@ -68,8 +56,14 @@ def insert_api_key(
     scopes: tuple[str, ...] = DEFAULT_SCOPES,
     limits: RateLimits = NO_LIMITS,
 ) -> str:
-    """`create_api_key` as a part of the caller's transaction."""
-    return _insert(conn, clock, tenant_id, name, scopes, limits)[1]
+    """Create a key and return its text, which can never be read again.
+
+    Raises `ValidationError` for an empty name or an unknown scope, `NotFoundError` for an unknown
+    tenant.
+    """
+    key_id, text = _insert(conn, clock, tenant_id, name, scopes, limits)
+    _tell(conn, clock, tenant_id, key_id, "created")
+    return text
 
 
 def _insert(
@@ -128,6 +122,20 @@ class ApiKey:
     replaced_by: UUID | None
     limits: RateLimits
 
+    def as_resource(self) -> dict[str, Any]:
+        """The form that API and CLI show."""
+        return {
+            "id": format_id("key", self.id),
+            "name": self.name,
+            "prefix": self.prefix,
+            "scopes": list(self.scopes),
+            "created_at": self.created_at.isoformat(),
+            "expires_at": self.expires_at and self.expires_at.isoformat(),
+            "revoked_at": self.revoked_at and self.revoked_at.isoformat(),
+            "replaced_by": self.replaced_by and format_id("key", self.replaced_by),
+            "limits": self.limits.as_document(),
+        }
+
     def state_at(self, as_of: datetime) -> str:
         """In a word or two: live, replaced, expired or revoked, and from when on."""
         if self.revoked_at is not None:
@@ -167,52 +175,77 @@ def find_api_key(conn: Connection, tenant_id: TenantId, reference: str) -> ApiKe
 
 
 def rotate_api_key(
-    db: Database, clock: Clock, tenant_id: TenantId, key_id: UUID, old_until: datetime
+    conn: Connection, clock: Clock, tenant_id: TenantId, key_id: UUID, old_until: datetime
 ) -> tuple[UUID, str]:
     """Replace a key by a new one with its name, scopes and limits; the new one's id and text.
 
     Both work until `old_until`, an instant that has not passed; then the old one is refused. Raises
     `NotFoundError`, `ValidationError`, and `ConflictError` for a key that is not live any more.
     """
-    with db.transaction() as conn:
-        row = conn.execute(
-            sql.load("postgres/queries/lock_api_key"), {"tenant_id": tenant_id, "id": key_id}
-        ).fetchone()
-        if row is None:
-            raise NotFoundError(f"API key: this tenant has none with the id {key_id}")
-        old, now = _of_row(row), clock.now()
-        if old_until < now:
-            raise ValidationError(
-                "old_until: lies in the past; to end the old key at once, revoke it afterwards",
-                field="old_until",
-            )
-        if old.revoked_at is not None or old.expires_at is not None:
-            raise ConflictError(
-                f"API key {old.prefix}: {old.state_at(now)}; rotate the key that replaced it, or"
-                " create one"
-            )
-        new_id, text = _insert(conn, clock, tenant_id, old.name, old.scopes, old.limits)
-        conn.execute(
-            sql.load("postgres/queries/replace_api_key"),
-            {
-                "tenant_id": tenant_id,
-                "id": key_id,
-                "expires_at": old_until,
-                "replaced_by": new_id,
-            },
+    row = conn.execute(
+        sql.load("postgres/queries/lock_api_key"), {"tenant_id": tenant_id, "id": key_id}
+    ).fetchone()
+    if row is None:
+        raise NotFoundError(f"API key: this tenant has none with the id {key_id}")
+    old, now = _of_row(row), clock.now()
+    if old_until < now:
+        raise ValidationError(
+            "old_until: lies in the past; to end the old key at once, revoke it afterwards",
+            field="old_until",
         )
+    if old.revoked_at is not None or old.expires_at is not None:
+        raise ConflictError(
+            f"API key {old.prefix}: {old.state_at(now)}; rotate the key that replaced it, or"
+            " create one"
+        )
+    new_id, text = _insert(conn, clock, tenant_id, old.name, old.scopes, old.limits)
+    conn.execute(
+        sql.load("postgres/queries/replace_api_key"),
+        {
+            "tenant_id": tenant_id,
+            "id": key_id,
+            "expires_at": old_until,
+            "replaced_by": new_id,
+        },
+    )
+    _tell(conn, clock, tenant_id, new_id, "created")
+    _tell(conn, clock, tenant_id, key_id, "rotated")
     return new_id, text
 
 
-def revoke_api_key(db: Database, clock: Clock, tenant_id: TenantId, key_id: UUID) -> None:
+def revoke_api_key(conn: Connection, clock: Clock, tenant_id: TenantId, key_id: UUID) -> None:
     """Refuse the key from now on; a second time changes nothing. Raises `NotFoundError`."""
-    with db.transaction() as conn:
-        found = conn.execute(
-            sql.load("postgres/queries/revoke_api_key"),
-            {"tenant_id": tenant_id, "id": key_id, "now": clock.now()},
-        ).fetchone()
+    found = conn.execute(
+        sql.load("postgres/queries/revoke_api_key"),
+        {"tenant_id": tenant_id, "id": key_id, "now": clock.now()},
+    ).fetchone()
     if found is None:
         raise NotFoundError(f"API key: this tenant has none with the id {key_id}")
+    _tell(conn, clock, tenant_id, key_id, "revoked")
+
+
+def set_api_key_limits(
+    conn: Connection, clock: Clock, tenant_id: TenantId, key_id: UUID, limits: RateLimits
+) -> None:
+    """Replace the limits of one key. Raises `NotFoundError`."""
+    found = conn.execute(
+        sql.load("postgres/queries/limit_api_key"),
+        {"tenant_id": tenant_id, "id": key_id, **columns_of(limits)},
+    ).fetchone()
+    if found is None:
+        raise NotFoundError(f"API key: this tenant has none with the id {key_id}")
+    _tell(conn, clock, tenant_id, key_id, "updated")
+
+
+def _tell(conn: Connection, clock: Clock, tenant_id: TenantId, key_id: UUID, what: str) -> None:
+    """Write down what became of a key, which is told by its id."""
+    key = find_api_key(conn, tenant_id, format_id("key", key_id))
+    append(
+        conn,
+        clock,
+        tenant_id,
+        Change(f"api_key.{what}", format_id("key", key_id), key.as_resource()),
+    )
 
 
 def _of_row(row: dict[str, Any]) -> ApiKey:

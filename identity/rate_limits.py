@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from uuid import UUID
 
 import sql
+from core.clock import Clock
 from core.errors import NotFoundError
-from core.ids import TenantId
+from core.ids import TenantId, format_id
 from core.rate_limits import Rate, RateLimits
-from db.postgres import Connection, Database
+from db.outbox import Change, append
+from db.postgres import Connection
 
 
 def limits_of_row(row: Mapping[str, Any], prefix: str = "") -> RateLimits:
@@ -18,24 +19,17 @@ def limits_of_row(row: Mapping[str, Any], prefix: str = "") -> RateLimits:
     return RateLimits(_rate(row, f"{prefix}events"), _rate(row, f"{prefix}bytes"))
 
 
-def set_api_key_limits(db: Database, tenant_id: TenantId, key_id: UUID, limits: RateLimits) -> None:
-    """Replace the limits of one key. Raises `NotFoundError`."""
-    with db.transaction() as conn:
-        found = conn.execute(
-            sql.load("postgres/queries/limit_api_key"),
-            {"tenant_id": tenant_id, "id": key_id, **columns_of(limits)},
-        ).fetchone()
-    if found is None:
-        raise NotFoundError(f"API key: this tenant has none with the id {key_id}")
-
-
-def set_tenant_limits(conn: Connection, tenant_id: TenantId, limits: RateLimits) -> None:
+def set_tenant_limits(
+    conn: Connection, clock: Clock, tenant_id: TenantId, limits: RateLimits
+) -> None:
     """Replace the limits that all keys of a tenant share. Raises `NotFoundError`."""
     found = conn.execute(
         sql.load("postgres/queries/limit_tenant"), {"tenant_id": tenant_id, **columns_of(limits)}
     ).fetchone()
     if found is None:
         raise NotFoundError(f"tenant: there is none with the id {tenant_id}")
+    name = format_id("ten", tenant_id)
+    append(conn, clock, tenant_id, Change("tenant.limited", name, {"limits": limits.as_document()}))
 
 
 def tenant_limits(conn: Connection, tenant_id: TenantId) -> RateLimits:

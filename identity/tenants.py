@@ -9,10 +9,12 @@ from typing import Any
 from psycopg.types.json import Jsonb
 
 import sql
+from core.acting import SYSTEM, Acting
 from core.clock import Clock
 from core.errors import NotFoundError
-from core.ids import TenantId, new_uuid
-from db.postgres import Connection
+from core.ids import TenantId, format_id, new_uuid
+from db.outbox import Change, append
+from db.postgres import Connection, act
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +45,12 @@ def ensure_tenant(
     slug: str,
     name: str,
     metadata: Mapping[str, Any] | None = None,
+    actor: str = SYSTEM,
 ) -> tuple[Tenant, bool]:
     """The tenant called `slug`, created if missing; and whether it was created.
 
     An existing tenant takes the new name, and the given keys of `metadata`. Its row stays locked
-    until commit.
+    until commit, and the transaction acts for it from here on, as `actor`.
     """
     row = conn.execute(
         sql.load("postgres/queries/upsert_tenant"),
@@ -60,5 +63,16 @@ def ensure_tenant(
         },
     ).fetchone()
     assert row is not None
-    created = row.pop("created")
-    return Tenant(**row), created
+    created, changed = row.pop("created"), row.pop("changed")
+    tenant = Tenant(**row)
+    act(conn, Acting(tenant.id, actor))
+    if changed:
+        change = Change("tenant.created" if created else "tenant.updated", *_as_told(tenant))
+        append(conn, clock, tenant.id, change)
+    return tenant, created
+
+
+def _as_told(tenant: Tenant) -> tuple[str, dict[str, Any]]:
+    """A tenant's id and resource, as shown outside."""
+    name = format_id("ten", tenant.id)
+    return name, {"id": name, "slug": tenant.slug, "name": tenant.name}

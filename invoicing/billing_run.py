@@ -18,6 +18,7 @@ from datetime import datetime
 from typing import Final
 
 import sql
+from core.acting import BILLING, Acting
 from core.clock import Clock
 from core.ids import CustomerId
 from db.postgres import Connection, Database
@@ -87,10 +88,10 @@ class BillingRunner:
         check_as_of(as_of, self.clock)
         cut = self.usage.cut()
         self.checkpoint("cut read")
-        with self.db.transaction() as conn:
+        with self.db.transaction(Acting(tenant.tenant_id, BILLING)) as conn:
             runs.start_run(conn, self.clock, tenant.tenant_id, as_of, cut)
         self.checkpoint("run started")
-        with self.db.transaction() as conn:
+        with self.db.transaction(Acting(tenant.tenant_id, BILLING)) as conn:
             unfinished = runs.unfinished_runs(conn, tenant.tenant_id)
         return [self._finish(tenant, run) for run in unfinished]
 
@@ -105,13 +106,13 @@ class BillingRunner:
                 pass
             self.progress(len({due.customer_id for due in block}))
         self.checkpoint("drafts complete")
-        with self.db.transaction() as conn:
+        with self.db.transaction(Acting(tenant.tenant_id, BILLING)) as conn:
             if runs.lock_run(conn, run):
                 number_drafts(conn, self.clock, run)
                 self.checkpoint("drafts numbered")
                 runs.finish_run(conn, self.clock, run)
         self.checkpoint("run finished")
-        with self.db.transaction(snapshot=True) as conn:
+        with self.db.transaction(Acting(tenant.tenant_id, BILLING), snapshot=True) as conn:
             return Closed(
                 run,
                 tenant,
@@ -124,7 +125,7 @@ class BillingRunner:
     ) -> None:
         drafts = draft_block(self.db, self.usage, terms, block)
         self.checkpoint("block rated")
-        with self.db.transaction() as conn:
+        with self.db.transaction(Acting(tenant.tenant_id, BILLING)) as conn:
             if not runs.lock_run(conn, run, shared=True):
                 return  # another process finished this run meanwhile
             still_due = _still_due(conn, run, block)
@@ -148,7 +149,7 @@ class BillingRunner:
         self.checkpoint("block committed")
 
     def _park(self, run: BillingRun, customer_id: CustomerId, error: Exception) -> None:
-        with self.db.transaction() as conn:
+        with self.db.transaction(Acting(run.tenant_id, BILLING)) as conn:
             runs.park_customer(conn, self.clock, run, customer_id, error)
         self.checkpoint("customer parked")
 

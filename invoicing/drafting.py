@@ -12,6 +12,7 @@ import psycopg
 
 import sql
 from catalog.meters import MeterDefinition
+from core.acting import BILLING, Acting
 from core.calendar.intervals import Interval
 from core.errors import (
     BusinessLogicError,
@@ -46,7 +47,7 @@ def due_blocks(
     pending: list[DuePeriod] = []
     limit = 2 * block_customers
     while True:
-        with db.transaction(snapshot=True) as conn:
+        with db.transaction(Acting(tenant_id, BILLING), snapshot=True) as conn:
             page = due_periods(conn, tenant_id, terms.as_of, after, limit)
         pending += page
         last = len(page) < limit
@@ -104,7 +105,7 @@ def draft_block(
     db: Database, usage: UsageSource, terms: RunTerms, block: Sequence[DuePeriod]
 ) -> list[Invoice]:
     """Draft the invoices of a block: reads and arithmetic, no write, the same each time."""
-    with db.transaction(snapshot=True) as conn:
+    with db.transaction(Acting(terms.tenant_id, BILLING), snapshot=True) as conn:
         plans = _plans(conn, terms.tenant_id, block)
         buyers = _buyers(conn, terms.tenant_id, {due.customer_id for due in block})
         stretches = _stretches(conn, block)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 import sql
 from core.clock import Clock
-from core.ids import TenantId, new_uuid
+from core.ids import TenantId, format_id, new_uuid
+from core.money import Currency
+from db.outbox import Change, append
 from db.postgres import Connection
 from invoicing.runs import BillingRun
 
@@ -36,3 +39,21 @@ def number_drafts(conn: Connection, clock: Clock, run: BillingRun) -> None:
             "finalised_at": clock.now(),
         },
     )
+    rows = conn.execute(
+        sql.load("postgres/queries/select_finalised"),
+        {"tenant_id": run.tenant_id, "billing_run_id": run.run_id},
+    )
+    append(conn, clock, run.tenant_id, *(_finalised(row) for row in rows))
+
+
+def _finalised(row: dict[str, Any]) -> Change:
+    currency = Currency(row["currency"])
+    invoice = format_id("inv", row["id"])
+    facts = {
+        "id": invoice,
+        "number": row["number_text"],
+        "customer": format_id("cus", row["customer_id"]),
+        "subscription": format_id("sub", row["subscription_id"]),
+        "total": {"amount": currency.format_minor(row["total_minor"]), "currency": currency.code},
+    }
+    return Change("invoice.finalised", invoice, facts)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
+from core.acting import BILLING, Acting
 from core.clock import Clock
 from core.ids import BillingRunId, CustomerId
 from db.postgres import Database
@@ -42,7 +43,7 @@ def preview(
     `FutureCloseError`.
     """
     check_as_of(as_of, clock)
-    with db.transaction(snapshot=True) as conn:
+    with db.transaction(Acting(tenant.tenant_id, BILLING), snapshot=True) as conn:
         unfinished = runs.unfinished_runs(conn, tenant.tenant_id)
     cuts = [run.cut for run in unfinished if run.as_of == as_of] or [usage.cut()]
     run = BillingRun(BillingRunId(UUID(int=0)), tenant.tenant_id, as_of, cuts[0])

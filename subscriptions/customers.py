@@ -17,11 +17,12 @@ from core.calendar.zones import parse_time_zone
 from core.clock import Clock
 from core.errors import BusinessLogicError, ConflictError, NotFoundError, ValidationError
 from core.events import TEXT_BYTES_MAX
-from core.ids import CustomerId, TenantId, new_uuid
+from core.ids import CustomerId, TenantId, format_id, new_uuid
 from core.money import Currency
+from db.outbox import Change, append
 from db.postgres import Connection
 
-Change = Literal["created", "updated", "unchanged"]
+Outcome = Literal["created", "updated", "unchanged"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,17 @@ class Customer:
     currency: Currency
     billing_info: Mapping[str, Any]
 
+    def as_resource(self) -> dict[str, Any]:
+        """The form that is shown outside."""
+        return {
+            "id": format_id("cus", self.id),
+            "slug": self.slug,
+            "name": self.name,
+            "time_zone": self.time_zone,
+            "currency": self.currency.code,
+            "billing_info": dict(self.billing_info),
+        }
+
 
 def ensure_customer(
     conn: Connection,
@@ -47,7 +59,7 @@ def ensure_customer(
     time_zone: str,
     currency: Currency,
     billing_info: Mapping[str, Any],
-) -> tuple[Customer, Change]:
+) -> tuple[Customer, Outcome]:
     """The customer called `slug`, created or brought up to date; facts it had stay in its history.
 
     A new time zone holds for subscriptions made later. Raises `ValidationError` for an unknown
@@ -65,7 +77,7 @@ def ensure_customer(
         "now": clock.now(),
     }
     if conn.execute(sql.load("postgres/queries/insert_customer"), row).fetchone():
-        return find_customer(conn, tenant_id, slug), "created"
+        return _told(conn, clock, find_customer(conn, tenant_id, slug), "created"), "created"
     known = find_customer(conn, tenant_id, slug)
     if known.currency != currency:
         raise BusinessLogicError(
@@ -76,7 +88,26 @@ def ensure_customer(
     if all(getattr(known, field) == value for field, value in facts.items()):
         return known, "unchanged"
     conn.execute(sql.load("postgres/queries/update_customer"), row | {"id": known.id})
-    return find_customer(conn, tenant_id, slug), "updated"
+    return _told(conn, clock, find_customer(conn, tenant_id, slug), "updated"), "updated"
+
+
+def _told(conn: Connection, clock: Clock, customer: Customer, what: str) -> Customer:
+    """The customer, after it was written down what became of it."""
+    told = customer.as_resource()
+    append(conn, clock, customer.tenant_id, Change(f"customer.{what}", told["id"], told))
+    return customer
+
+
+def _tell_link(conn: Connection, clock: Clock, row: Mapping[str, Any], what: str) -> None:
+    """Write down that a subject's usage is paid for by a customer, or no longer."""
+    customer, until = format_id("cus", row["customer_id"]), row["valid_to"]
+    told = {
+        "customer": customer,
+        "subject": row["subject"],
+        "valid_from": row["valid_from"].isoformat(),
+        "valid_to": until and until.isoformat(),
+    }
+    append(conn, clock, row["tenant_id"], Change(f"customer.subject.{what}", customer, told))
 
 
 def find_customer(conn: Connection, tenant_id: TenantId, slug: str) -> Customer:
@@ -108,7 +139,7 @@ def ensure_subject(
         )
     if valid_to is not None and valid_to <= valid_from:
         raise ValidationError(f"to: {valid_to} is not after {valid_from}", field="to")
-    row: dict[str, object] = {
+    row: dict[str, Any] = {
         "id": new_uuid(clock),
         "tenant_id": customer.tenant_id,
         "customer_id": customer.id,
@@ -134,6 +165,7 @@ def ensure_subject(
             f" {taken['customer']!r} from {taken['valid_from']} to {taken['valid_to']}",
             field="subject",
         ) from error
+    _tell_link(conn, clock, row, "linked")
     return True
 
 
@@ -144,7 +176,7 @@ def unlink_subject(
 
     The link as it was known before stays on record. Raises `NotFoundError` when there is none.
     """
-    row: dict[str, object] = {
+    row: dict[str, Any] = {
         "tenant_id": tenant_id,
         "subject": subject,
         "at": at,
@@ -154,15 +186,13 @@ def unlink_subject(
     known = conn.execute(sql.load("postgres/queries/close_subject"), row).fetchone()
     if known is None:
         raise NotFoundError(f"subject: {subject!r} belongs to no customer at {at}")
-    conn.execute(
-        sql.load("postgres/queries/insert_subject"),
-        row
-        | {
-            "customer_id": known["customer_id"],
-            "valid_from": known["valid_from"],
-            "valid_to": at,
-        },
-    )
+    row |= {
+        "customer_id": known["customer_id"],
+        "valid_from": known["valid_from"],
+        "valid_to": at,
+    }
+    conn.execute(sql.load("postgres/queries/insert_subject"), row)
+    _tell_link(conn, clock, row, "unlinked")
 
 
 @dataclass(frozen=True, slots=True)

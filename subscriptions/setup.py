@@ -17,6 +17,7 @@ from catalog.meters import (
 )
 from catalog.plans import PlanVersion, RateCard, ensure_plan_version, find_plan_version
 from catalog.prices import price_terms
+from core.acting import OPERATOR
 from core.calendar.intervals import Interval
 from core.calendar.zones import parse_time_zone
 from core.clock import Clock
@@ -70,7 +71,12 @@ def apply_catalog(db: Database, clock: Clock, document: dict[str, Any]) -> Appli
     parsed = parse_document(document)
     with db.transaction() as conn:
         tenant, created = ensure_tenant(
-            conn, clock, parsed.tenant.slug, parsed.tenant.name, _tenant_metadata(parsed)
+            conn,
+            clock,
+            parsed.tenant.slug,
+            parsed.tenant.name,
+            _tenant_metadata(parsed),
+            actor=OPERATOR,
         )
         run = _Run(conn, clock, AppliedIds(tenant.id))
         if created:
@@ -147,7 +153,14 @@ class _Run:
             self.note("created meter", entry.slug)
         _check_same_meter(known, entry)
         if (known.name, known.unit) != (entry.name, entry.unit):
-            update_meter(self._conn, self._tenant_id, known.id, name=entry.name, unit=entry.unit)
+            update_meter(
+                self._conn,
+                self._clock,
+                self._tenant_id,
+                known.id,
+                name=entry.name,
+                unit=entry.unit,
+            )
             self.note("relabelled meter", entry.slug)
         self.applied.meters[entry.slug] = known.id
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 import sql
 from catalog.meters import check_slug
@@ -14,8 +14,9 @@ from core.calendar.intervals import MONTHLY, Interval
 from core.calendar.zones import parse_time_zone
 from core.clock import Clock
 from core.errors import BusinessLogicError, ConflictError
-from core.ids import SubscriptionId, new_uuid
+from core.ids import SubscriptionId, format_id, new_uuid
 from core.period import Period
+from db.outbox import Change, append
 from db.postgres import Connection
 from subscriptions.customers import Customer
 
@@ -34,6 +35,20 @@ class Subscription:
     anchor: datetime
     interval: Interval
     period: Period
+
+    def as_resource(self) -> dict[str, Any]:
+        """The form that is shown outside."""
+        return {
+            "id": format_id("sub", self.id),
+            "slug": self.slug,
+            "customer": format_id("cus", self.customer.id),
+            "plan_version": format_id("plv", self.plan_version.id),
+            "status": self.status,
+            "anchor": self.anchor.isoformat(),
+            "billing_cycle": str(self.interval),
+            "period_start": self.period.start.isoformat(),
+            "period_end": self.period.end.isoformat(),
+        }
 
 
 def ensure_subscription(
@@ -96,6 +111,8 @@ def ensure_subscription(
             "now": clock.now(),
         },
     )
+    told = made.as_resource()
+    append(conn, clock, customer.tenant_id, Change("subscription.created", told["id"], told))
     return made, True
 
 

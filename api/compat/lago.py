@@ -71,7 +71,7 @@ def create_lago_router(services: Services) -> APIRouter:
     )
     def find_event(request: Request, transaction_id: str) -> Response:
         """One event that was counted, by its `transaction_id`."""
-        tenant_id = services.tenant_of(request, METERS_READ)
+        tenant_id = services.acting_of(request, METERS_READ).tenant_id
         key = event_key(str(tenant_id), lago.SOURCE, transaction_id)
         counted = search_events(services.clickhouse_url, tenant_id, Wanted(keys=(key,)), 1)
         if not counted:

@@ -81,7 +81,7 @@ def _add_events(router: APIRouter, services: Services) -> None:
         customer_id: Annotated[str, Query(alias="customerId")] = "",
     ) -> Response:
         """The newest counted events by their time; of the last 31 days unless `from` says more."""
-        tenant_id = services.tenant_of(request, METERS_READ)
+        tenant_id = services.acting_of(request, METERS_READ).tenant_id
         if customer_id:
             raise ValidationError("customerId: not supported; ask by subject", field="customerId")
         start = since or services.clock.now() - LISTED_SINCE

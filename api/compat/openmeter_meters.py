@@ -28,6 +28,7 @@ from catalog.meter_register import (
     page_of_meters,
     register_meter,
 )
+from core.acting import Acting
 from core.errors import NotFoundError, ValidationError
 from core.ids import MeterId, TenantId, parse_id
 from db.postgres import Connection
@@ -54,12 +55,12 @@ def _add_catalog(router: APIRouter, services: Services) -> None:
     )
     async def create_meter(request: Request) -> Response:
         """Create a meter; it counts past events, too."""
-        tenant_id = services.tenant_of(request, METERS_WRITE)
+        acting = services.acting_of(request, METERS_WRITE)
         document = document_of(await read_model(request, MeterCreate))
 
         def create() -> StoredMeter:
-            with services.db.transaction() as conn:
-                return register_meter(conn, services.clock, tenant_id, document)
+            with services.db.transaction(acting) as conn:
+                return register_meter(conn, services.clock, acting.tenant_id, document)
 
         return answer(resource_of(await run_in_threadpool(create)), 201)
 
@@ -70,9 +71,9 @@ def _add_catalog(router: APIRouter, services: Services) -> None:
         size: Annotated[int, Query(ge=1, le=_PAGE_MAX, alias="pageSize")] = 100,
     ) -> Response:
         """The meters that the peer has words for, oldest first; archived ones are left out."""
-        tenant_id = services.tenant_of(request, METERS_READ)
-        with services.db.transaction() as conn:
-            meters = _all_meters(conn, tenant_id)
+        acting = services.acting_of(request, METERS_READ)
+        with services.db.transaction(acting) as conn:
+            meters = _all_meters(conn, acting.tenant_id)
         first = (page - 1) * size
         return answer([resource_of(meter) for meter in meters[first : first + size]])
 
@@ -83,7 +84,7 @@ def _add_catalog(router: APIRouter, services: Services) -> None:
     )
     def show_meter(request: Request, name: MeterName) -> Response:
         """One meter."""
-        return answer(resource_of(_meter(services, services.tenant_of(request, METERS_READ), name)))
+        return answer(resource_of(_meter(services, services.acting_of(request, METERS_READ), name)))
 
 
 def _add_queries(router: APIRouter, services: Services) -> None:
@@ -112,7 +113,7 @@ def _add_queries(router: APIRouter, services: Services) -> None:
         ] = None,
     ) -> Response:
         """The total over a period, as exact decimals; as a table with `Accept: text/csv`."""
-        tenant_id = services.tenant_of(request, METERS_READ)
+        acting = services.acting_of(request, METERS_READ)
         unsupported = {
             "windowSize": window_size,
             "filterCustomerId": customers,
@@ -121,14 +122,14 @@ def _add_queries(router: APIRouter, services: Services) -> None:
         question = question_of(
             start, end, subject or (), group_by or (), filters_of(request), unsupported
         )
-        return _told(services, request, tenant_id, name, question)
+        return _told(services, request, acting, name, question)
 
     @router.post(path, summary="Ask a meter, in a body", **_asked("Query"))
     async def post_query(request: Request, name: MeterName) -> Response:
         """The same as by GET."""
-        tenant_id = services.tenant_of(request, METERS_READ)
+        acting = services.acting_of(request, METERS_READ)
         question = (await read_model(request, QueryBody)).question()
-        return await run_in_threadpool(_told, services, request, tenant_id, name, question)
+        return await run_in_threadpool(_told, services, request, acting, name, question)
 
 
 def _asked(body: str | None) -> dict[str, Any]:
@@ -138,9 +139,9 @@ def _asked(body: str | None) -> dict[str, Any]:
 
 
 def _told(
-    services: Services, request: Request, tenant_id: TenantId, name: str, question: Question
+    services: Services, request: Request, acting: Acting, name: str, question: Question
 ) -> Response:
-    meter = _meter(services, tenant_id, name).definition
+    meter = _meter(services, acting, name).definition
     result = ask(services.usage.reader(), meter, question)
     if _CSV not in request.headers.get("accept", ""):
         return answer(as_json(question, result))
@@ -152,10 +153,10 @@ def _told(
     )
 
 
-def _meter(services: Services, tenant_id: TenantId, name: str) -> StoredMeter:
+def _meter(services: Services, acting: Acting, name: str) -> StoredMeter:
     """The meter with an id or slug that the peer has words for. Raises `NotFoundError`."""
-    with services.db.transaction() as conn:
-        meter = _by_name(conn, tenant_id, name)
+    with services.db.transaction(acting) as conn:
+        meter = _by_name(conn, acting.tenant_id, name)
     if not speaks_of(meter):
         raise NotFoundError(f"meter: {name!r} is archived, or has an aggregation of Tollbook's own")
     return meter

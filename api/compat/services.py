@@ -12,12 +12,14 @@ import pydantic
 from fastapi import Request
 from fastapi.responses import Response
 
+from api.acting import acting_for
 from api.key_gate import AUTHORIZATION, KeyGate
 from catalog.snapshot import ApiKeyPrincipal
+from core.acting import Acting
 from core.clock import Clock
 from core.cloudevents.wire import Rejection, WireEvent
 from core.errors import ValidationError
-from core.ids import TenantId, new_uuid
+from core.ids import new_uuid
 from db.postgres import Database
 from ingest.compat.reading import refuse
 from ingest.errors import UnsupportedMediaTypeError
@@ -69,9 +71,9 @@ class Services:
         """Whose key stands in `Authorization: Bearer`."""
         return self.gate.principal_of(request.headers.get(AUTHORIZATION, ""), scope)
 
-    def tenant_of(self, request: Request, scope: str) -> TenantId:
-        """The tenant of `bearer`."""
-        return self.bearer(request, scope).tenant_id
+    def acting_of(self, request: Request, scope: str) -> Acting:
+        """For whom a request works, if its key has the scope."""
+        return acting_for(self.bearer(request, scope), request)
 
     def new_id(self) -> str:
         """An id for an event whose sender left it to the server."""

@@ -9,7 +9,7 @@ import pydantic
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict
 
-from api.routes.meters import TenantOf
+from api.acting import ActingOf
 from catalog.meter_register import draft_meter
 from core.clock import Clock
 from core.errors import ValidationError
@@ -34,8 +34,8 @@ class Trial(BaseModel):
     limit_events: Annotated[int, pydantic.Field(ge=1, le=LIMIT_EVENTS)] = LIMIT_EVENTS
 
 
-def create_trials_router(clickhouse_url: str, clock: Clock, tenant_of: TenantOf) -> APIRouter:
-    """The route. `tenant_of` says whose key a request carries, if it has the scope asked for."""
+def create_trials_router(clickhouse_url: str, clock: Clock, acting_of: ActingOf) -> APIRouter:
+    """The route. `acting_of` says for whom a request works, if it may do what the scope says."""
     router = APIRouter(prefix="/v1/meters", tags=["meters"])
 
     @router.post("/dry-run", summary="Try a meter out")
@@ -44,7 +44,7 @@ def create_trials_router(clickhouse_url: str, clock: Clock, tenant_of: TenantOf)
 
         `since` is the time of the oldest event that was read: older ones are not in the answer.
         """
-        tenant_id = tenant_of(request, METERS_READ)
+        tenant_id = acting_of(request, METERS_READ).tenant_id
         if trial.start >= trial.end:
             raise ValidationError("end: must lie after start", field="end")
         meter = draft_meter(clock, tenant_id, trial.meter)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Any, Final
 
@@ -10,6 +9,7 @@ import pydantic
 from fastapi import APIRouter, Body, Path, Query, Request
 from pydantic import BaseModel, ConfigDict
 
+from api.acting import ActingOf
 from api.idempotency import perform_once
 from api.paging import LIMIT_DEFAULT, LIMIT_MAX, cursor_of, position_of
 from catalog.meter_register import (
@@ -20,7 +20,6 @@ from catalog.meter_register import (
     retire_meter,
 )
 from core.clock import Clock
-from core.ids import TenantId
 from db.postgres import Database
 from identity.api_keys import METERS_READ, METERS_WRITE
 
@@ -39,7 +38,6 @@ _EXAMPLE: Final = {
 
 Document = Annotated[dict[str, Any], Body(examples=[_EXAMPLE])]
 Slug = Annotated[str, Path(description="The meter's slug.")]
-TenantOf = Callable[[Request, str], TenantId]
 
 
 class Labels(BaseModel):
@@ -58,16 +56,16 @@ class Archiving(BaseModel):
     at: pydantic.AwareDatetime | None = None
 
 
-def create_meters_router(db: Database, clock: Clock, tenant_of: TenantOf) -> APIRouter:
-    """The routes. `tenant_of` says whose key a request carries, if it has the scope asked for."""
+def create_meters_router(db: Database, clock: Clock, acting_of: ActingOf) -> APIRouter:
+    """The routes. `acting_of` says for whom a request works, if it may do what the scope says."""
     router = APIRouter(prefix="/v1/meters", tags=["meters"])
-    _add_reading(router, db, tenant_of)
-    _add_writing(router, db, clock, tenant_of)
+    _add_reading(router, db, acting_of)
+    _add_writing(router, db, clock, acting_of)
 
     return router
 
 
-def _add_reading(router: APIRouter, db: Database, tenant_of: TenantOf) -> None:
+def _add_reading(router: APIRouter, db: Database, acting_of: ActingOf) -> None:
     @router.get("", summary="List meters")
     def list_meters(
         request: Request,
@@ -76,10 +74,12 @@ def _add_reading(router: APIRouter, db: Database, tenant_of: TenantOf) -> None:
         archived: Annotated[bool | None, Query(description="Only those that are, or not.")] = None,
     ) -> dict[str, Any]:
         """The tenant's meters, oldest first. Ask again with `next_cursor` while there is one."""
-        tenant_id = tenant_of(request, METERS_READ)
+        acting = acting_of(request, METERS_READ)
         after = position_of(cursor)
-        with db.transaction() as conn:
-            found = page_of_meters(conn, tenant_id, after=after, limit=limit + 1, archived=archived)
+        with db.transaction(acting) as conn:
+            found = page_of_meters(
+                conn, acting.tenant_id, after=after, limit=limit + 1, archived=archived
+            )
         page = found[:limit]
         more = len(found) > limit
         return {
@@ -90,37 +90,38 @@ def _add_reading(router: APIRouter, db: Database, tenant_of: TenantOf) -> None:
     @router.get("/{slug}", summary="Show a meter")
     def show_meter(request: Request, slug: Slug) -> dict[str, Any]:
         """One meter, archived or not."""
-        tenant_id = tenant_of(request, METERS_READ)
-        with db.transaction() as conn:
-            return find_meter(conn, tenant_id, slug).as_resource()
+        acting = acting_of(request, METERS_READ)
+        with db.transaction(acting) as conn:
+            return find_meter(conn, acting.tenant_id, slug).as_resource()
 
 
-def _add_writing(router: APIRouter, db: Database, clock: Clock, tenant_of: TenantOf) -> None:
+def _add_writing(router: APIRouter, db: Database, clock: Clock, acting_of: ActingOf) -> None:
     @router.post("", status_code=201, summary="Create a meter")
     def create_meter(request: Request, document: Document) -> dict[str, Any]:
         """Create a meter; its definition is final. It counts past events too, and those that flow.
 
         Send an `Idempotency-Key` to be able to repeat the request safely.
         """
-        tenant_id = tenant_of(request, METERS_WRITE)
-        with db.transaction() as conn:
+        acting = acting_of(request, METERS_WRITE)
+        with db.transaction(acting) as conn:
             return perform_once(
                 conn,
                 clock,
                 request,
-                tenant_id,
+                acting.tenant_id,
                 document,
-                lambda: register_meter(conn, clock, tenant_id, document).as_resource(),
+                lambda: register_meter(conn, clock, acting.tenant_id, document).as_resource(),
             )
 
     @router.patch("/{slug}", summary="Relabel a meter")
     def relabel(request: Request, slug: Slug, labels: Labels) -> dict[str, Any]:
         """Change name, unit or metadata. What a meter counts never changes: create another one."""
-        tenant_id = tenant_of(request, METERS_WRITE)
-        with db.transaction() as conn:
+        acting = acting_of(request, METERS_WRITE)
+        with db.transaction(acting) as conn:
             return relabel_meter(
                 conn,
-                tenant_id,
+                clock,
+                acting.tenant_id,
                 slug,
                 name=labels.name,
                 unit=labels.unit,
@@ -130,15 +131,15 @@ def _add_writing(router: APIRouter, db: Database, clock: Clock, tenant_of: Tenan
     @router.post("/{slug}/archive", summary="Archive a meter")
     def archive(request: Request, slug: Slug, archiving: Archiving | None = None) -> dict[str, Any]:
         """Let events at or after an instant not count any more; earlier ones count for ever."""
-        tenant_id = tenant_of(request, METERS_WRITE)
+        acting = acting_of(request, METERS_WRITE)
         at: datetime | None = None if archiving is None else archiving.at
         body = {"at": None if at is None else at.isoformat()}
-        with db.transaction() as conn:
+        with db.transaction(acting) as conn:
             return perform_once(
                 conn,
                 clock,
                 request,
-                tenant_id,
+                acting.tenant_id,
                 body,
-                lambda: retire_meter(conn, clock, tenant_id, slug, at).as_resource(),
+                lambda: retire_meter(conn, clock, acting.tenant_id, slug, at).as_resource(),
             )

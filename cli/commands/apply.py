@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +11,7 @@ import typer
 
 from cli.documents import read_document
 from cli.options import Json, StateDir
+from cli.tenants import open_database
 from core.errors import BusinessLogicError, ConflictError, NotFoundError, ValidationError
 
 if TYPE_CHECKING:
@@ -33,12 +33,10 @@ def apply(
     Example: tollbook apply acme.toml
     """
     from core.clock import SystemClock
-    from db.postgres import Database
-    from infra.local.state import resolve_endpoints
     from subscriptions.setup import apply_catalog
 
     document = read_document(file)
-    with Database(resolve_endpoints(os.environ, state_dir).postgres) as db:
+    with open_database(state_dir) as db:
         try:
             applied = apply_catalog(db, SystemClock(), document)
         except (ValidationError, ConflictError, NotFoundError, BusinessLogicError) as error:

@@ -45,14 +45,17 @@ def close(
     """
     from cli.invoices import parse_instant
     from core.clock import SystemClock
-    from db.postgres import Database
+    from db.postgres import Database, Role
     from infra.local.state import resolve_endpoints
     from invoicing.tenants import billing_tenants
     from usage.reader import UsageReader
 
     at = parse_instant(as_of, "--as-of")
     endpoints = resolve_endpoints(os.environ, state_dir)
-    with Database(endpoints.postgres) as db, _open(UsageReader(endpoints.clickhouse)) as usage:
+    with (
+        Database(endpoints.postgres, Role.BILLING) as db,
+        _open(UsageReader(endpoints.clickhouse)) as usage,
+    ):
         with db.transaction() as conn:
             tenants = billing_tenants(conn, tenant)
         work = _preview if dry_run else _run

@@ -13,7 +13,7 @@ import typer
 
 from cli.options import Json, StateDir
 from cli.output import print_table
-from cli.tenants import TenantSlug, chosen_tenant
+from cli.tenants import TenantSlug, chosen_tenant, open_database
 from core.errors import ValidationError
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def apply_file(
         if customer is None:
             spans = spans_of_subjects(subjects or [], period)
         else:
-            with servers.db.transaction() as conn:
+            with servers.transaction(tenant_id) as conn:
                 spans = spans_of_customer(conn, tenant_id, customer, period)
         done = apply_correction(servers, tenant_id, name, spans, file, report)
     _show(done, as_json)
@@ -99,7 +99,7 @@ def list_corrections(
 
     with (
         _servers(state_dir, tenant) as (servers, tenant_id),
-        servers.db.transaction() as conn,
+        servers.transaction(tenant_id) as conn,
     ):
         found = list_operations(conn, tenant_id)
     if as_json:
@@ -144,11 +144,10 @@ def _progress() -> Iterator[Callable[[str, int], None]]:
 def _servers(state_dir: Path, tenant: str | None) -> Iterator[tuple[Servers, TenantId]]:
     from core.clock import SystemClock
     from corrections.correct import Servers
-    from db.postgres import Database
     from infra.local.state import resolve_endpoints
 
     endpoints = resolve_endpoints(os.environ, state_dir)
-    with Database(endpoints.postgres) as db:
+    with open_database(state_dir) as db:
         with db.transaction() as conn:
             tenant_id = chosen_tenant(conn, tenant).id
         yield Servers(endpoints, db, SystemClock()), tenant_id

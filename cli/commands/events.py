@@ -13,7 +13,7 @@ import typer
 
 from cli.options import Json, StateDir
 from cli.output import print_table
-from cli.tenants import TenantSlug, chosen_tenant
+from cli.tenants import TenantSlug, chosen_tenant, open_database
 
 if TYPE_CHECKING:
     from core.endpoints import Endpoints
@@ -46,11 +46,10 @@ def unmeterable(
     Example: tollbook events unmeterable --meter tokens --from 2026-11-01T00:00:00Z
     """
     from catalog.meter_register import find_meter
-    from db.postgres import Database
     from usage.unmeterable import unmeterable_events
 
     period, endpoints = _period(since, to), _endpoints(state_dir)
-    with Database(endpoints.postgres) as db, db.transaction() as conn:
+    with open_database(state_dir) as db, db.transaction() as conn:
         found = find_meter(conn, chosen_tenant(conn, tenant).id, meter)
     rows = unmeterable_events(endpoints.clickhouse, found.definition, period, limit)
     _show(rows.to_dicts(), ("id", "source", "subject", "time", "reason"), as_json)
@@ -72,7 +71,7 @@ def conflicts(
     from usage.conflicts import conflicts as read
 
     period, endpoints = _period(since, to), _endpoints(state_dir)
-    rows = read(endpoints.clickhouse, _tenant_id(endpoints, tenant), period, limit)
+    rows = read(endpoints.clickhouse, _tenant_id(state_dir, tenant), period, limit)
     _show(rows.to_dicts(), ("id", "source", "type", "subject", "time", "log_time"), as_json)
 
 
@@ -101,7 +100,7 @@ def search(
         subjects=tuple(subjects or ()), period=_period(since, to),
         with_voids=True,
     )  # fmt: skip
-    found = search_events(endpoints.clickhouse, _tenant_id(endpoints, tenant), wanted, limit)
+    found = search_events(endpoints.clickhouse, _tenant_id(state_dir, tenant), wanted, limit)
     rows = [asdict(each) | {"data": each.data.decode(errors="replace")} for each in found]
     _show(rows, ("id", "source", "type", "subject", "time", "data"), as_json)
 
@@ -125,7 +124,7 @@ def show(
     from cli.event_trail import trail_of
 
     endpoints = _endpoints(state_dir)
-    found = trail_of(endpoints, _tenant_id(endpoints, tenant), event_id, source)
+    found = trail_of(endpoints, _tenant_id(state_dir, tenant), event_id, source)
     if as_json:
         print(json.dumps([each.as_document() for each in found], indent=2, ensure_ascii=False))
         return
@@ -151,7 +150,7 @@ def tail(
     from streams.tail import tail as read
 
     endpoints = _endpoints(state_dir)
-    tenant_id = _tenant_id(endpoints, tenant)
+    tenant_id = _tenant_id(state_dir, tenant)
     newest = generations_of(endpoints)[-1]
     with suppress(KeyboardInterrupt):
         for each in read(endpoints, newest, str(tenant_id), limit, follow=follow):
@@ -162,10 +161,8 @@ def tail(
                 print(*line, each.position, sep="  ", flush=True)
 
 
-def _tenant_id(endpoints: Endpoints, tenant: str | None) -> TenantId:
-    from db.postgres import Database
-
-    with Database(endpoints.postgres) as db, db.transaction() as conn:
+def _tenant_id(state_dir: Path, tenant: str | None) -> TenantId:
+    with open_database(state_dir) as db, db.transaction() as conn:
         return chosen_tenant(conn, tenant).id
 
 

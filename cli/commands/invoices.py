@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli.options import Json, StateDir
+from cli.tenants import TenantSlug, chosen_tenant, open_database
 
 if TYPE_CHECKING:
-    from core.ids import TenantId
-    from db.postgres import Connection, Database
     from invoicing.model import Invoice
 
 app = typer.Typer(help="List, show and print invoices.", no_args_is_help=True)
 
 Reference = Annotated[str, typer.Argument(help="An invoice's id (inv_…) or number (INV-000001).")]
-TenantOption = Annotated[str | None, typer.Option("--tenant", help="Slug or UUID of a tenant.")]
 
 
 @app.command("list")
 def list_invoices(
-    tenant: TenantOption = None,
+    tenant: TenantSlug = None,
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="Most invoices shown.")] = 100,
     state_dir: StateDir = Path(".tollbook"),
     as_json: Json = False,
@@ -37,8 +34,8 @@ def list_invoices(
     from invoicing.document import invoice_document
     from invoicing.store import select_invoices
 
-    with _database(state_dir) as db, db.transaction(snapshot=True) as conn:
-        found = select_invoices(conn, tenant_id=_tenant_id(conn, tenant), limit=limit)
+    with open_database(state_dir) as db, db.transaction(snapshot=True) as conn:
+        found = select_invoices(conn, tenant_id=chosen_tenant(conn, tenant).id, limit=limit)
     if as_json:
         documents = [invoice_document(invoice) for invoice in found]
         print(json.dumps(documents, indent=2, ensure_ascii=False))
@@ -48,7 +45,7 @@ def list_invoices(
 
 @app.command()
 def show(
-    reference: Reference, tenant: TenantOption = None, state_dir: StateDir = Path(".tollbook")
+    reference: Reference, tenant: TenantSlug = None, state_dir: StateDir = Path(".tollbook")
 ) -> None:
     """Print an invoice as its canonical JSON, the same bytes each time.
 
@@ -68,7 +65,7 @@ def pdf(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Default: <number>.pdf, here.")
     ] = None,
-    tenant: TenantOption = None,
+    tenant: TenantSlug = None,
     state_dir: StateDir = Path(".tollbook"),
 ) -> None:
     """Write an invoice as a PDF and print the file's path.
@@ -89,18 +86,5 @@ def pdf(
 def _find(reference: str, tenant: str | None, state_dir: Path) -> Invoice:
     from invoicing.store import find_invoice
 
-    with _database(state_dir) as db, db.transaction(snapshot=True) as conn:
-        return find_invoice(conn, reference, _tenant_id(conn, tenant))
-
-
-def _database(state_dir: Path) -> Database:
-    from db.postgres import Database
-    from infra.local.state import resolve_endpoints
-
-    return Database(resolve_endpoints(os.environ, state_dir).postgres)
-
-
-def _tenant_id(conn: Connection, tenant: str | None) -> TenantId | None:
-    from invoicing.tenants import billing_tenants
-
-    return None if tenant is None else billing_tenants(conn, tenant)[0].tenant_id
+    with open_database(state_dir) as db, db.transaction(snapshot=True) as conn:
+        return find_invoice(conn, reference, chosen_tenant(conn, tenant).id)

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import Annotated, Final
 
 import typer
 
 from cli.options import Json, StateDir
 from cli.output import print_table
-from cli.rates import BytesRate, EventsRate, changed_limits, limits_document, rate_text
-from cli.tenants import TenantSlug, chosen_tenant
-
-if TYPE_CHECKING:
-    from db.postgres import Database
-    from identity.api_keys import ApiKey
+from cli.rates import BytesRate, EventsRate, changed_limits, rate_text
+from cli.tenants import TenantSlug, chosen_tenant, open_database
 
 app = typer.Typer(help="Create, list, rotate, limit and revoke API keys.", no_args_is_help=True)
 
@@ -29,7 +24,8 @@ KeyName = Annotated[str, typer.Argument(help="The key's id (key_…) or prefix (
 def create(
     name: Annotated[str, typer.Argument(help="What the key is for.")],
     scope: Annotated[
-        list[str], typer.Option(help="events:write, meters:read or meters:write; repeatable.")
+        list[str],
+        typer.Option(help="events:write, meters:read, meters:write, changes:read; repeatable."),
     ],
     tenant: TenantSlug = None,
     events: EventsRate = None,
@@ -46,10 +42,10 @@ def create(
     from identity.api_keys import insert_api_key
 
     limits = changed_limits(NO_LIMITS, events, size)
-    with _database(state_dir) as db, db.transaction() as conn:
+    with open_database(state_dir) as db, db.transaction() as conn:
         owner = chosen_tenant(conn, tenant)
         text = insert_api_key(conn, SystemClock(), owner.id, name, tuple(scope), limits)
-    said = {"api_key": text, "scopes": scope, "limits": limits_document(limits)}
+    said = {"api_key": text, "scopes": scope, "limits": limits.as_document()}
     print(json.dumps(said, indent=2) if as_json else text)
 
 
@@ -65,10 +61,10 @@ def list_keys(
     from core.ids import format_id
     from identity.api_keys import list_api_keys
 
-    with _database(state_dir) as db, db.transaction() as conn:
+    with open_database(state_dir) as db, db.transaction() as conn:
         keys = list_api_keys(conn, chosen_tenant(conn, tenant).id)
     if as_json:
-        print(json.dumps([_document(key) for key in keys], indent=2, default=str))
+        print(json.dumps([key.as_resource() for key in keys], indent=2))
         return
     now = SystemClock().now()
     rows = [
@@ -110,11 +106,10 @@ def rotate(
 
     clock = SystemClock()
     until = parse_instant(old_until, "--old-until") if old_until else clock.now() + _OVERLAP
-    with _database(state_dir) as db:
-        with db.transaction() as conn:
-            owner = chosen_tenant(conn, tenant)
-            old = find_api_key(conn, owner.id, key)
-        new_id, text = rotate_api_key(db, clock, owner.id, old.id, until)
+    with open_database(state_dir) as db, db.transaction() as conn:
+        owner = chosen_tenant(conn, tenant)
+        old = find_api_key(conn, owner.id, key)
+        new_id, text = rotate_api_key(conn, clock, owner.id, old.id, until)
     if as_json:
         said = {
             "api_key": text,
@@ -140,17 +135,16 @@ def limit(
 
     Example: tollbook keys limit tb_live_1a2b3c4d --events 1000:20000 --bytes default
     """
-    from identity.api_keys import find_api_key
-    from identity.rate_limits import set_api_key_limits
+    from core.clock import SystemClock
+    from identity.api_keys import find_api_key, set_api_key_limits
 
-    with _database(state_dir) as db:
-        with db.transaction() as conn:
-            owner = chosen_tenant(conn, tenant)
-            found = find_api_key(conn, owner.id, key)
+    with open_database(state_dir) as db, db.transaction() as conn:
+        owner = chosen_tenant(conn, tenant)
+        found = find_api_key(conn, owner.id, key)
         limits = changed_limits(found.limits, events, size)
-        set_api_key_limits(db, owner.id, found.id, limits)
+        set_api_key_limits(conn, SystemClock(), owner.id, found.id, limits)
     if as_json:
-        print(json.dumps(limits_document(limits), indent=2))
+        print(json.dumps(limits.as_document(), indent=2))
         return
     print(f"{found.prefix}: events {rate_text(limits.events)}, bytes {rate_text(limits.bytes)}")
 
@@ -170,34 +164,9 @@ def revoke(
     from core.ids import format_id
     from identity.api_keys import find_api_key, revoke_api_key
 
-    with _database(state_dir) as db:
-        with db.transaction() as conn:
-            owner = chosen_tenant(conn, tenant)
-            found = find_api_key(conn, owner.id, key)
-        revoke_api_key(db, SystemClock(), owner.id, found.id)
+    with open_database(state_dir) as db, db.transaction() as conn:
+        owner = chosen_tenant(conn, tenant)
+        found = find_api_key(conn, owner.id, key)
+        revoke_api_key(conn, SystemClock(), owner.id, found.id)
     said = format_id("key", found.id)
     print(json.dumps({"revoked": said}, indent=2) if as_json else f"revoked {said}")
-
-
-def _document(key: ApiKey) -> dict[str, Any]:
-    """A key for programs."""
-    from core.ids import format_id
-
-    return {
-        "id": format_id("key", key.id),
-        "name": key.name,
-        "prefix": key.prefix,
-        "scopes": key.scopes,
-        "created_at": key.created_at,
-        "expires_at": key.expires_at,
-        "revoked_at": key.revoked_at,
-        "replaced_by": key.replaced_by and format_id("key", key.replaced_by),
-        "limits": limits_document(key.limits),
-    }
-
-
-def _database(state_dir: Path) -> Database:
-    from db.postgres import Database
-    from infra.local.state import resolve_endpoints
-
-    return Database(resolve_endpoints(os.environ, state_dir).postgres)

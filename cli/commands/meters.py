@@ -14,7 +14,7 @@ import typer
 from cli.documents import read_document
 from cli.options import Json, StateDir
 from cli.output import print_table
-from cli.tenants import TenantSlug, chosen_tenant
+from cli.tenants import TenantSlug, chosen_tenant, open_database
 from core.errors import ValidationError
 
 if TYPE_CHECKING:
@@ -111,10 +111,13 @@ def update(
     Example: tollbook meters update tokens --name "Tokens used" --metadata team=gateway
     """
     from catalog.meter_register import relabel_meter
+    from core.clock import SystemClock
 
     pairs = None if metadata is None else dict(_pair(text) for text in metadata)
     with _tenant(state_dir, tenant) as (conn, tenant_id):
-        meter = relabel_meter(conn, tenant_id, slug, name=name, unit=unit, metadata=pairs)
+        meter = relabel_meter(
+            conn, SystemClock(), tenant_id, slug, name=name, unit=unit, metadata=pairs
+        )
     _show(meter, as_json, "updated")
 
 
@@ -202,11 +205,5 @@ def _show(meter: StoredMeter, as_json: bool, done: str = "") -> None:
 
 @contextmanager
 def _tenant(state_dir: Path, slug: str | None) -> Iterator[tuple[Connection, TenantId]]:
-    from db.postgres import Database
-    from infra.local.state import resolve_endpoints
-
-    with (
-        Database(resolve_endpoints(os.environ, state_dir).postgres) as db,
-        db.transaction() as conn,
-    ):
+    with open_database(state_dir) as db, db.transaction() as conn:
         yield conn, chosen_tenant(conn, slug).id

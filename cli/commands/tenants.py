@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from cli.options import Json, StateDir
 from cli.output import print_table
-from cli.rates import BytesRate, EventsRate, changed_limits, limits_document, rate_text
-
-if TYPE_CHECKING:
-    from db.postgres import Database
+from cli.rates import BytesRate, EventsRate, changed_limits, rate_text
+from cli.tenants import chosen_tenant, open_database
 
 app = typer.Typer(help="List tenants, and limit how fast they send.", no_args_is_help=True)
 
@@ -29,7 +26,7 @@ def list_all(state_dir: StateDir = Path(".tollbook"), as_json: Json = False) -> 
     from identity.rate_limits import tenant_limits
     from identity.tenants import list_tenants
 
-    with _database(state_dir) as db, db.transaction() as conn:
+    with open_database(state_dir) as db, db.transaction() as conn:
         found = [(tenant, tenant_limits(conn, tenant.id)) for tenant in list_tenants(conn)]
     if as_json:
         documents = [
@@ -37,7 +34,7 @@ def list_all(state_dir: StateDir = Path(".tollbook"), as_json: Json = False) -> 
                 "id": format_id("ten", tenant.id),
                 "slug": tenant.slug,
                 "name": tenant.name,
-                "limits": limits_document(limits),
+                "limits": limits.as_document(),
             }
             for tenant, limits in found
         ]
@@ -62,21 +59,14 @@ def limit(
 
     Example: tollbook tenants limit acme --events 1000:20000 --bytes default
     """
+    from core.clock import SystemClock
     from identity.rate_limits import set_tenant_limits, tenant_limits
-    from identity.tenants import find_tenant
 
-    with _database(state_dir) as db, db.transaction() as conn:
-        tenant = find_tenant(conn, slug)
+    with open_database(state_dir) as db, db.transaction() as conn:
+        tenant = chosen_tenant(conn, slug)
         limits = changed_limits(tenant_limits(conn, tenant.id), events, size)
-        set_tenant_limits(conn, tenant.id, limits)
+        set_tenant_limits(conn, SystemClock(), tenant.id, limits)
     if as_json:
-        print(json.dumps(limits_document(limits), indent=2))
+        print(json.dumps(limits.as_document(), indent=2))
         return
     print(f"{slug}: events {rate_text(limits.events)}, bytes {rate_text(limits.bytes)}")
-
-
-def _database(state_dir: Path) -> Database:
-    from db.postgres import Database
-    from infra.local.state import resolve_endpoints
-
-    return Database(resolve_endpoints(os.environ, state_dir).postgres)

@@ -30,6 +30,7 @@ from identity.api_keys import (
     rotate_api_key,
 )
 from identity.tenants import ensure_tenant
+from tests.plugins.database import do
 
 _SYSTEM = SystemClock()
 _PRINCIPAL = ApiKeyPrincipal(TenantId(UUID(int=9)), UUID(int=1), frozenset({EVENTS_WRITE}))
@@ -67,7 +68,7 @@ def test_a_key_is_known_by_its_hash_until_it_is_revoked(
         assert principal.tenant_id == tenant.id
         with pytest.raises(AuthorizationError, match="lacks the scope invoices:write"):
             gate.principal_of(f"Bearer {key}", "invoices:write")
-        await asyncio.to_thread(revoke_api_key, db, clock, tenant.id, principal.key_id)
+        await asyncio.to_thread(do, db, revoke_api_key, clock, tenant.id, principal.key_id)
         for _ in range(50):
             await asyncio.sleep(0.1)
             try:
@@ -119,7 +120,7 @@ def test_a_replaced_key_works_until_its_instant_and_not_after(
         old = insert_api_key(conn, system, tenant.id, "test")
         old_id = list_api_keys(conn, tenant.id)[0].id
     clock = ManualClock(system.now())
-    _, new = rotate_api_key(db, clock, tenant.id, old_id, clock.now() + timedelta(hours=1))
+    _, new = do(db, rotate_api_key, clock, tenant.id, old_id, clock.now() + timedelta(hours=1))
     db.close()
 
     async def work(gate: KeyGate) -> None:

@@ -110,8 +110,10 @@ def test_labels_change_and_archiving_stops_at_an_instant_that_stays(
     later = CLOCK.now() + timedelta(days=1)
     with database.transaction() as conn:
         meter = create(conn, tenant_id, "tokens")
-        update_meter(conn, tenant_id, meter.id, name="Tokens", unit="tokens", metadata={"a": 1})
-        update_meter(conn, tenant_id, meter.id)
+        update_meter(
+            conn, CLOCK, tenant_id, meter.id, name="Tokens", unit="tokens", metadata={"a": 1}
+        )
+        update_meter(conn, CLOCK, tenant_id, meter.id)
         archive_meter(conn, CLOCK, tenant_id, meter.id, later)
         archive_meter(conn, CLOCK, tenant_id, meter.id)
         (found,) = list_meters(conn, tenant_id)
@@ -120,9 +122,9 @@ def test_labels_change_and_archiving_stops_at_an_instant_that_stays(
     with pytest.raises(ValidationError, match=r"^archived_at: "), database.transaction() as conn:
         archive_meter(conn, CLOCK, tenant_id, meter.id, CLOCK.now() - timedelta(seconds=1))
     with pytest.raises(ValidationError, match=r"^unit: "), database.transaction() as conn:
-        update_meter(conn, tenant_id, meter.id, unit="x" * 257)
+        update_meter(conn, CLOCK, tenant_id, meter.id, unit="x" * 257)
     with pytest.raises(NotFoundError), database.transaction() as conn:
-        update_meter(conn, tenant_id, MeterId(UUID(int=1)), name="x")
+        update_meter(conn, CLOCK, tenant_id, MeterId(UUID(int=1)), name="x")
 
 
 def test_a_meter_counts_up_to_its_archiving() -> None:

@@ -31,15 +31,17 @@ from core.ids import MeterId, TenantId
 from core.rate_limits import Rate, RateLimits
 from db.postgres import Database
 from identity.api_keys import (
-    create_api_key,
     hash_api_key,
+    insert_api_key,
     list_api_keys,
     revoke_api_key,
     rotate_api_key,
+    set_api_key_limits,
 )
-from identity.rate_limits import set_api_key_limits, set_tenant_limits
+from identity.rate_limits import set_tenant_limits
 from identity.tenants import ensure_tenant
 from infra.local.stack import LocalStack
+from tests.plugins.database import do
 from tests.plugins.installations import install
 
 CLOCK = ManualClock(datetime(2024, 1, 1, tzinfo=UTC))
@@ -114,7 +116,7 @@ def fill(database: Database) -> tuple[TenantId, str]:
             aggregation="sum",
             value="usage.tokens",
         )
-    return tenant_id, create_api_key(database, CLOCK, tenant_id, "k")
+    return tenant_id, do(database, insert_api_key, CLOCK, tenant_id, "k")
 
 
 def test_a_snapshot_holds_all_meters_and_live_keys(
@@ -139,30 +141,30 @@ def test_a_refresh_sees_each_kind_of_change_and_nothing_else(
     first = source.load()
     assert source.refresh() is first
 
-    create_api_key(database, CLOCK, tenant_id, "second")
+    do(database, insert_api_key, CLOCK, tenant_id, "second")
     assert len(source.refresh().api_keys) == 2
 
     principal = first.api_keys[hash_api_key(key)]
-    revoke_api_key(database, CLOCK, tenant_id, principal.key_id)
+    do(database, revoke_api_key, CLOCK, tenant_id, principal.key_id)
     assert hash_api_key(key) not in source.refresh().api_keys
 
-    create_api_key(database, CLOCK, tenant_id, "third")
+    do(database, insert_api_key, CLOCK, tenant_id, "third")
     with database.transaction() as conn:
         (other_id,) = (key.id for key in list_api_keys(conn, tenant_id) if key.name == "third")
-    set_api_key_limits(database, tenant_id, other_id, RateLimits(events=Rate(1, 2)))
+    do(database, set_api_key_limits, CLOCK, tenant_id, other_id, RateLimits(events=Rate(1, 2)))
     by_id = {key.key_id: key for key in source.refresh().api_keys.values()}
     assert by_id[other_id].limits == RateLimits(events=Rate(1, 2))
     with database.transaction() as conn:
-        set_tenant_limits(conn, tenant_id, RateLimits(bytes=Rate(3, 4)))
+        set_tenant_limits(conn, CLOCK, tenant_id, RateLimits(bytes=Rate(3, 4)))
     kept = source.refresh().api_keys.values()
     assert {key.tenant_limits for key in kept} == {RateLimits(bytes=Rate(3, 4))}
-    rotate_api_key(database, CLOCK, tenant_id, other_id, CLOCK.now())
+    do(database, rotate_api_key, CLOCK, tenant_id, other_id, CLOCK.now())
     by_id = {key.key_id: key for key in source.refresh().api_keys.values()}
     assert by_id[other_id].expires_at == CLOCK.now()
     assert len(by_id) == 3
 
     with database.transaction() as conn:
-        update_meter(conn, tenant_id, first.meters[0].id, unit="tokens")
+        update_meter(conn, CLOCK, tenant_id, first.meters[0].id, unit="tokens")
     assert source.refresh().meters[0].unit == "tokens"
 
     with database.transaction() as conn:
@@ -212,7 +214,7 @@ def test_a_killed_postgres_is_noticed_survived_and_found_again(
         assert source.refresh() is before
         assert isinstance(source.last_error, DependencyDownError)
         fresh_stack.start_part("postgres")
-        create_api_key(database, CLOCK, tenant_id, "second")
+        do(database, insert_api_key, CLOCK, tenant_id, "second")
         assert len(source.refresh().api_keys) == 2
         assert source.last_error is None
         source.close()
@@ -225,7 +227,7 @@ def test_a_disk_that_refuses_stops_the_start_but_not_a_refresh(
     cache.mkdir(parents=True)
     with pytest.raises(InternalError, match="cannot be written"):
         source.load()
-    create_api_key(database, CLOCK, tenant_id, "second")
+    do(database, insert_api_key, CLOCK, tenant_id, "second")
     assert len(source.refresh().api_keys) == 2
     assert isinstance(source.last_error, InternalError)
     cache.rmdir()

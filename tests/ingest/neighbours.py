@@ -19,6 +19,7 @@ from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Final
 
+from core.clock import SystemClock
 from core.ids import TenantId
 from core.rate_limits import Rate, RateLimits
 from db.postgres import Database
@@ -118,7 +119,7 @@ def _be_noisy(url: str, api_key: str, goes: Event, ends: Event, refused: Synchro
 def limit_tenant(service: Service, tenant_id: TenantId, limits: RateLimits) -> None:
     """Store a tenant's limits."""
     with Database(service.endpoints.postgres) as db, db.transaction() as conn:
-        set_tenant_limits(conn, tenant_id, limits)
+        set_tenant_limits(conn, SystemClock(), tenant_id, limits)
 
 
 def main() -> None:

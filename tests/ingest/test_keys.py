@@ -11,6 +11,7 @@ from core.clock import SystemClock, monotonic_seconds
 from db.postgres import Database
 from identity.api_keys import find_api_key, revoke_api_key, rotate_api_key
 from tests.ingest.service import Service, event
+from tests.plugins.database import do
 
 
 def _wait_for(service: Service, api_key: str, status: int) -> str:
@@ -33,7 +34,7 @@ def test_a_rotated_key_a_revoked_key_and_an_unknown_one(service: Service) -> Non
             old_id = find_api_key(conn, tenant_id, old).id
         _wait_for(service, old, 202)
         until = clock.now() + timedelta(seconds=4)
-        new_id, new = rotate_api_key(db, clock, tenant_id, old_id, until)
+        new_id, new = do(db, rotate_api_key, clock, tenant_id, old_id, until)
         _wait_for(service, new, 202)
         while clock.now() < until - timedelta(seconds=1):
             _wait_for(service, old, 202)
@@ -42,7 +43,7 @@ def test_a_rotated_key_a_revoked_key_and_an_unknown_one(service: Service) -> Non
         assert clock.now() >= until
         _wait_for(service, new, 202)
         began = monotonic_seconds()
-        revoke_api_key(db, clock, tenant_id, new_id)
+        do(db, revoke_api_key, clock, tenant_id, new_id)
         assert "is not known, or was revoked" in _wait_for(service, new, 401)
         assert monotonic_seconds() - began < 5 + 1, "a revoked key still worked"
     assert "authentication_error" in _wait_for(service, "tb_live_12345678_" + "0" * 48, 401)

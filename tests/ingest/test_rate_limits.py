@@ -9,14 +9,14 @@ import httpx
 import pytest
 
 from core import metric_names
-from core.clock import monotonic_seconds
+from core.clock import SystemClock, monotonic_seconds
 from core.ids import TenantId
 from core.rate_limits import NO_LIMITS, Rate, RateLimits
 from db.postgres import Database
-from identity.api_keys import find_api_key
-from identity.rate_limits import set_api_key_limits
+from identity.api_keys import find_api_key, set_api_key_limits
 from tests.ingest.neighbours import LIMIT, compare, limit_tenant
 from tests.ingest.service import BATCH, Service, event
+from tests.plugins.database import do
 from tests.plugins.installations import Installer
 
 _WAIT_SECONDS = 30
@@ -58,7 +58,7 @@ def limit_key(service: Service, tenant_id: TenantId, api_key: str, limits: RateL
     with Database(service.endpoints.postgres) as db:
         with db.transaction() as conn:
             key = find_api_key(conn, tenant_id, api_key)
-        set_api_key_limits(db, tenant_id, key.id, limits)
+        do(db, set_api_key_limits, SystemClock(), tenant_id, key.id, limits)
 
 
 @pytest.fixture(scope="module")

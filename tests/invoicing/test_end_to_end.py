@@ -25,8 +25,10 @@ from core.endpoints import Endpoints
 from core.envelope import envelope_headers
 from core.events import event_key, partition_of
 from db.postgres import Database
+from identity.tenants import ensure_tenant
 from infra.local.child import Child
 from subscriptions.setup import apply_catalog
+from tests.plugins.database import do
 from tests.streams.log_oracle import Sent
 from tests.streams.logs import envelope
 from usage.reader import UsageReader
@@ -190,7 +192,14 @@ def check_files(tollbook: Tollbook, path: Path, invoice: dict[str, Any]) -> None
     assert invoice["content_hash"] in text
 
 
-def test_commands_answer_with_one_line_when_something_is_wrong(tollbook: Tollbook) -> None:
+def test_commands_answer_with_one_line_when_something_is_wrong(
+    installation: Endpoints, tollbook: Tollbook
+) -> None:
+    code, _, problem = tollbook("invoices", "list")
+    assert (code, problem.count(b"\n")) == (1, 1)
+    assert b"there is none yet; make one with `tollbook apply FILE`" in problem
+    with Database(installation.postgres) as db:
+        do(db, ensure_tenant, SystemClock(), "acme", "Acme")
     wrong = {
         ("close", "--as-of", "2023-12-01"): b"error: --as-of: expected an instant",
         ("close", "--as-of", "2100-01-01T00:00:00Z", "--tenant", "x"): b"there is none called 'x'",

@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import count
+from typing import Concatenate, ParamSpec, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 import pytest
 
-from db.postgres import Database
+from db.postgres import Connection, Database
 from tests.plugins.installations import _TEMPLATE, Installer
 
 _numbers = count(1)
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+def do(
+    db: Database,
+    call: Callable[Concatenate[Connection, _P], _T],
+    *args: _P.args,
+    **words: _P.kwargs,
+) -> _T:
+    """`call(conn, …)` in a transaction of its own."""
+    with db.transaction() as conn:
+        return call(conn, *args, **words)
 
 
 @pytest.fixture

@@ -18,8 +18,8 @@ from core.money import Currency
 from db.postgres import Connection, Database
 from identity.tenants import ensure_tenant
 from subscriptions.customers import (
-    Change,
     Customer,
+    Outcome,
     customer_of,
     ensure_customer,
     ensure_subject,
@@ -52,7 +52,7 @@ def ensure(
     currency: str = "USD",
     time_zone: str = "UTC",
     billing_info: Mapping[str, Any] | None = None,
-) -> tuple[Customer, Change]:
+) -> tuple[Customer, Outcome]:
     return ensure_customer(
         conn,
         clock,

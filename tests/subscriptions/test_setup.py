@@ -21,7 +21,7 @@ def rows_in_all_tables(database: Database) -> int:
     with database.transaction() as conn:
         tables = conn.execute(
             "SELECT format('%%I.%%I', schemaname, tablename) AS name FROM pg_tables"
-            " WHERE schemaname IN ('identity', 'catalog', 'subscriptions')",
+            " WHERE schemaname IN ('identity', 'catalog', 'subscriptions', 'outbox')",
             (),
         ).fetchall()
         counts = [

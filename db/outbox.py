@@ -1,0 +1,163 @@
+"""The outbox: what changed, written in the transaction that changes it, read in commit order.
+
+A tenant's events have positions 1, 2, 3, … without a gap, given at commit: whoever has read up to
+one position has missed nothing before it, and sees by the number if something was pruned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from psycopg import sql as compose
+from psycopg.types.json import Jsonb
+
+import sql
+from core.clock import Clock
+from core.errors import BusinessLogicError, ValidationError
+from core.ids import TenantId, format_id, new_uuid
+from db.postgres import Connection
+
+KEEP_DEFAULT: Final = timedelta(days=90)
+"""How long an event can be read, unless the operator says otherwise."""
+
+KEEP_MAX: Final = timedelta(days=400)
+"""Stretches are taken in turns: what is kept longer would share one with what comes."""
+
+_SLOTS: Final = 16
+
+
+class CursorExpiredError(BusinessLogicError):
+    """What comes next was pruned: read the state itself, then go on from now."""
+
+    code = "cursor_expired"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Something that happened: `subject` says what, `resource_id` to what, as shown outside.
+
+    `payload` is the resource as it is now, in form `version`.
+    """
+
+    subject: str
+    resource_id: str
+    payload: Mapping[str, Any]
+    version: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class BillingEvent:
+    """A change at its place in the tenant's order."""
+
+    id: UUID
+    position: int
+    subject: str
+    version: int
+    resource_id: str
+    payload: dict[str, Any]
+    actor: str
+    correlation_id: str
+    causation_id: str
+    created_at: datetime
+
+    def as_resource(self) -> dict[str, Any]:
+        """The form that API and CLI show."""
+        return {
+            "id": format_id("evt", self.id),
+            "position": self.position,
+            "subject": self.subject,
+            "version": self.version,
+            "resource_id": self.resource_id,
+            "payload": self.payload,
+            "actor": self.actor,
+            "correlation_id": self.correlation_id,
+            "causation_id": self.causation_id,
+            "created_at": self.created_at.isoformat(),
+        }
+
+
+def append(conn: Connection, clock: Clock, tenant_id: TenantId, *changes: Change) -> None:
+    """Write down what this transaction changes, in this order.
+
+    Who did it and why is what the transaction acts for (`db.postgres.act`).
+    """
+    if not changes:
+        return
+    conn.execute(
+        sql.load("postgres/queries/insert_billing_events"),
+        {
+            "tenant_id": tenant_id,
+            "now": clock.now(),
+            "ids": [new_uuid(clock) for _ in changes],
+            "subjects": [change.subject for change in changes],
+            "versions": [change.version for change in changes],
+            "resource_ids": [change.resource_id for change in changes],
+            "payloads": [Jsonb(dict(change.payload)) for change in changes],
+        },
+    )
+
+
+def changes_after(
+    conn: Connection,
+    tenant_id: TenantId,
+    after: int,
+    limit: int,
+    subjects: Sequence[str] | None = None,
+) -> list[BillingEvent]:
+    """At most `limit` events at positions over `after`, in commit order, all unless by subject.
+
+    Raises `CursorExpiredError` when some that came right after `after` were pruned; 0 begins with
+    whatever there is.
+    """
+    bounds = conn.execute(
+        sql.load("postgres/queries/select_change_bounds"), {"tenant_id": tenant_id}
+    ).fetchone()
+    assert bounds is not None
+    if 0 < after < bounds["first_position"] - 1:
+        raise CursorExpiredError(
+            f"cursor: the events up to {bounds['first_position'] - 1} were pruned, and"
+            f" {after} is older; read the resources themselves, then go on without a cursor",
+            field="cursor",
+        )
+    rows = conn.execute(
+        sql.load("postgres/queries/select_changes"),
+        {
+            "tenant_id": tenant_id,
+            "after": after,
+            "limit": limit,
+            "subjects": None if subjects is None else list(subjects),
+        },
+    )
+    return [BillingEvent(**row) for row in rows]
+
+
+def prune(conn: Connection, before: datetime) -> list[str]:
+    """Empty every stretch whose events are all older than `before`; the names of those emptied.
+
+    For operators. A stretch is four weeks, so events live up to four weeks longer.
+    """
+    emptied = []
+    for number in range(_SLOTS):
+        name = f"billing_events_{number:02d}"
+        table = compose.Identifier("outbox", name)
+        newest = conn.execute(
+            compose.SQL("SELECT max(created_at) AS newest FROM {}").format(table)
+        ).fetchone()
+        assert newest is not None
+        if newest["newest"] is not None and newest["newest"] < before:
+            conn.execute(compose.SQL("TRUNCATE {}").format(table))
+            emptied.append(name)
+    return emptied
+
+
+def check_keep(keep: timedelta) -> timedelta:
+    """`keep`, if so much can be kept. Raises `ValidationError`."""
+    if not timedelta(0) < keep <= KEEP_MAX:
+        raise ValidationError(
+            f"keep: give 1 to {KEEP_MAX.days} days, not {keep.days}", field="keep"
+        )
+    return keep
