@@ -1,4 +1,4 @@
-"""The application of a management process: meters now, by API key."""
+"""The application of a management process: meters and what changed."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from api.metrics import create_metrics_router
 from api.observing import FRAMEWORK_TELEMETRY, observe_requests
 from api.openapi import describe
 from api.problems import install_problem_handlers
+from api.routes.changes import create_changes_router
 from api.routes.meter_trials import create_trials_router
 from api.routes.meters import create_meters_router
 from catalog.snapshot import SnapshotSource
@@ -71,13 +72,14 @@ def create_management_app(
         version=version("tollbook-server"),
         lifespan=lifespan,
         telemetry=FRAMEWORK_TELEMETRY,
-        summary="What is measured.",
+        summary="What is measured, and what changed.",
     )
     install_problem_handlers(app)
     observe_requests(app)
     app.include_router(create_metrics_router(shared=shared_metrics))
     app.include_router(create_trials_router(settings.endpoints.clickhouse, at, acting_of))
     app.include_router(create_meters_router(db, at, acting_of))
+    app.include_router(create_changes_router(db, acting_of))
     app.include_router(
         create_health_router({"postgres": postgres_fault, "catalog": lambda: gate.fault})
     )

@@ -30,6 +30,7 @@ COMMANDS: Final = (
     "lag",
     "dlq",
     "corrections",
+    "changes",
     "close",
     "invoices",
     "verify",

@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from psycopg import sql as compose
 from psycopg.types.json import Jsonb
 
 import sql
@@ -26,8 +25,6 @@ KEEP_DEFAULT: Final = timedelta(days=90)
 
 KEEP_MAX: Final = timedelta(days=400)
 """Stretches are taken in turns: what is kept longer would share one with what comes."""
-
-_SLOTS: Final = 16
 
 
 class CursorExpiredError(BusinessLogicError):
@@ -140,18 +137,8 @@ def prune(conn: Connection, before: datetime) -> list[str]:
 
     For operators. A stretch is four weeks, so events live up to four weeks longer.
     """
-    emptied = []
-    for number in range(_SLOTS):
-        name = f"billing_events_{number:02d}"
-        table = compose.Identifier("outbox", name)
-        newest = conn.execute(
-            compose.SQL("SELECT max(created_at) AS newest FROM {}").format(table)
-        ).fetchone()
-        assert newest is not None
-        if newest["newest"] is not None and newest["newest"] < before:
-            conn.execute(compose.SQL("TRUNCATE {}").format(table))
-            emptied.append(name)
-    return emptied
+    rows = conn.execute(sql.load("postgres/queries/prune_billing_events"), {"before": before})
+    return [row["emptied"] for row in rows]
 
 
 def check_keep(keep: timedelta) -> timedelta:

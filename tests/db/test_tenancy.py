@@ -19,6 +19,7 @@ from db.migrate import migrate_postgres
 from db.postgres import Connection, Database, Role
 from db.tenancy import find_offenders
 from identity.tenants import list_tenants
+from tests.plugins.logins import plain_login
 from tests.subscriptions.world import apply, customer, document, subscription
 
 ALICE, BOB = UUID(int=0xA), UUID(int=0xB)
@@ -48,16 +49,9 @@ def of_tenant(slug: str) -> dict[str, Any]:
 
 @pytest.fixture
 def login(database_url: str) -> Iterator[str]:
-    """The URL of somebody who may be any of the roles, and is nothing by themselves."""
-    with psycopg.connect(database_url, autocommit=True) as owner:
-        owner.execute("CREATE ROLE plain_login LOGIN NOINHERIT PASSWORD 'x'")
-        for role in Role:
-            owner.execute(compose.SQL("GRANT {} TO plain_login").format(compose.Identifier(role)))
-        parts = urlsplit(database_url)
-        yield urlunsplit(parts._replace(netloc=f"plain_login:x@{parts.hostname}:{parts.port}"))
-        owner.execute("REASSIGN OWNED BY plain_login TO CURRENT_USER")
-        owner.execute("DROP OWNED BY plain_login")
-        owner.execute("DROP ROLE plain_login")
+    """Somebody who may be any of the roles, and is nothing by themselves."""
+    with plain_login(database_url, *Role) as url:
+        yield url
 
 
 def tables(conn: Connection) -> list[str]:
@@ -278,7 +272,7 @@ def test_a_user_sees_their_own_customer_and_its_subscriptions_and_no_more(
 
 def test_a_login_that_may_not_take_the_role_on_is_told_how(database_url: str, login: str) -> None:
     with psycopg.connect(database_url, autocommit=True) as owner:
-        owner.execute("REVOKE tollbook_api FROM plain_login")
+        owner.execute(f"REVOKE tollbook_api FROM {urlsplit(login).username}".encode())
     with (
         pytest.raises(DependencyDownError, match="GRANT tollbook_api to this login"),
         Database(login, Role.API) as db,

@@ -93,6 +93,24 @@ $$;
 CREATE TRIGGER billing_events_are_final BEFORE UPDATE OR DELETE ON outbox.billing_events
 FOR EACH ROW EXECUTE FUNCTION outbox.keep_numbered();
 
+-- Empties every stretch whose events are all older, and names it.
+CREATE FUNCTION outbox.prune(before timestamptz) RETURNS SETOF text LANGUAGE plpgsql AS
+$$
+DECLARE
+    part text;
+    newest timestamptz;
+BEGIN
+    FOR number IN 0..15 LOOP
+        part := format('billing_events_%s', lpad(number::text, 2, '0'));
+        EXECUTE format('SELECT max(created_at) FROM outbox.%I', part) INTO newest;
+        IF newest < before THEN
+            EXECUTE format('TRUNCATE outbox.%I', part);
+            RETURN NEXT part;
+        END IF;
+    END LOOP;
+END
+$$;
+
 GRANT USAGE ON SCHEMA outbox TO tollbook_api, tollbook_billing, tollbook_operator;
 GRANT SELECT, INSERT, UPDATE (position) ON outbox.billing_events
 TO tollbook_api, tollbook_billing, tollbook_operator;

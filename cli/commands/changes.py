@@ -1,0 +1,73 @@
+"""`tollbook changes`: what changed, in commit order, and how long it is kept."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.options import Json, StateDir
+from cli.output import print_table
+from cli.tenants import TenantSlug, chosen_tenant, open_database
+
+app = typer.Typer(help="Read what changed, and prune it.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_changes(
+    after: Annotated[int, typer.Option(min=0, help="Only those at later positions.")] = 0,
+    subject: Annotated[
+        list[str] | None, typer.Option(help="Only these, such as meter.created; repeatable.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="At most so many.")] = 100,
+    tenant: TenantSlug = None,
+    state_dir: StateDir = Path(".tollbook"),
+    as_json: Json = False,
+) -> None:
+    """List what changed in the order of its commits, the oldest first.
+
+    Example: tollbook changes list --subject invoice.finalised --json
+    """
+    from db.outbox import changes_after
+
+    with open_database(state_dir) as db, db.transaction(snapshot=True) as conn:
+        found = changes_after(conn, chosen_tenant(conn, tenant).id, after, limit, subject or None)
+    if as_json:
+        print(json.dumps([event.as_resource() for event in found], indent=2, ensure_ascii=False))
+        return
+    rows = [
+        (
+            str(event.position),
+            f"{event.created_at:%Y-%m-%d %H:%M:%S}",
+            event.subject,
+            event.resource_id,
+            event.actor,
+        )
+        for event in found
+    ]
+    print_table(rows, ("position", "at", "what", "resource", "by"))
+
+
+@app.command()
+def prune(
+    keep_days: Annotated[
+        int, typer.Option(help="Events of so many days stay; up to 28 more, as stretches end.")
+    ] = 90,
+    state_dir: StateDir = Path(".tollbook"),
+    as_json: Json = False,
+) -> None:
+    """Forget old events of all tenants: for a timer, once a day.
+
+    Example: tollbook changes prune --keep-days 180
+    """
+    from core.clock import SystemClock
+    from db.outbox import check_keep
+    from db.outbox import prune as prune_events
+
+    keep = check_keep(timedelta(days=keep_days))
+    with open_database(state_dir) as db, db.transaction() as conn:
+        emptied = prune_events(conn, SystemClock().now() - keep)
+    print(json.dumps({"emptied": emptied}, indent=2) if as_json else f"emptied {len(emptied)}")

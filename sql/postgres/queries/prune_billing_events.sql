@@ -1,0 +1,1 @@
+SELECT emptied FROM outbox.prune(%(before)s) AS emptied

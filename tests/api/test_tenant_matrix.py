@@ -1,0 +1,123 @@
+"""Every route with another tenant's id: nothing is shown, nothing is changed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from psycopg import sql as compose
+
+from api.management_app import ManagementSettings, create_management_app
+from db.postgres import Database, Role
+from tests.api.management import NOWHERE, Party, add_party, management
+from tests.plugins.logins import plain_login
+
+METER = {"slug": "theirs", "event_type": "marker-type", "aggregation": "count"}
+OPEN = {"/livez", "/readyz", "/metrics"}
+"""They say nothing of any tenant, and ask for no key."""
+
+REQUESTS: dict[tuple[str, str], tuple[Any, int]] = {
+    ("get", "/v1/meters"): (None, 200),
+    ("post", "/v1/meters"): ({"slug": "mine", "event_type": "t", "aggregation": "count"}, 201),
+    ("get", "/v1/meters/{slug}"): (None, 404),
+    ("patch", "/v1/meters/{slug}"): ({"name": "mine now"}, 404),
+    ("post", "/v1/meters/{slug}/archive"): ({}, 404),
+    ("post", "/v1/meters/dry-run"): (None, 400),
+    ("get", "/v1/changes"): (None, 200),
+}
+"""What is sent as a body, and the answer's status: for each route that there is."""
+
+
+@pytest.fixture
+def login(database_url: str) -> Iterator[str]:
+    with plain_login(database_url, Role.API, Role.SNAPSHOT) as url:
+        yield url
+
+
+@pytest.fixture
+def parties(database_url: str) -> tuple[Party, Party]:
+    return add_party(database_url, "acme"), add_party(database_url, "zeta")
+
+
+@pytest.fixture
+def client(parties: tuple[Party, Party], login: str, tmp_path: Path) -> Iterator[httpx.Client]:
+    """A server whose login is nothing but a member of its two roles."""
+    assert parties
+    with management(login, tmp_path) as opened:
+        yield opened
+
+
+def routes() -> dict[tuple[str, str], dict[str, Any]]:
+    app = create_management_app(ManagementSettings(NOWHERE, Path("none")))
+    paths = app.openapi()["paths"]
+    return {(method, path): told for path, all_ in paths.items() for method, told in all_.items()}
+
+
+@pytest.mark.req("SEC-01")
+def test_every_route_is_in_the_matrix() -> None:
+    assert {route for route in routes() if route[1] not in OPEN} == set(REQUESTS)
+
+
+@pytest.mark.req("SEC-01")
+def test_no_route_shows_or_changes_what_is_another_tenants(
+    client: httpx.Client, parties: tuple[Party, Party], database: Database
+) -> None:
+    acme, zeta = parties
+    theirs = client.post("/v1/meters", json=METER, headers=zeta.writer)
+    assert theirs.status_code == 201, theirs.text
+    before = rows_of(database, zeta)
+    for (method, path), (body, status) in REQUESTS.items():
+        for slug in ("theirs", theirs.json()["id"]):
+            url = path.replace("{slug}", slug)
+            found = client.request(method, url, json=body, headers=acme.writer)
+            assert found.status_code in {status, 409 if status == 201 else status}, (
+                url,
+                found.text,
+            )
+            markers = {"marker-type", "theirs", theirs.json()["id"]}
+            # A refusal may repeat what was asked for.
+            assert not [each for each in markers - {slug} if each in found.text]
+    assert rows_of(database, zeta) == before
+    assert "theirs" in client.get("/v1/meters", headers=zeta.reader).text
+
+
+def test_the_matrix_finds_a_leak_when_the_guards_are_off(
+    client: httpx.Client, parties: tuple[Party, Party], database: Database
+) -> None:
+    """The statement forgets its WHERE, and then the table its policy."""
+    acme, zeta = parties
+    assert client.post("/v1/meters", json=METER, headers=zeta.writer).status_code == 201
+    with Database(database._url, Role.API) as api:
+        for guarded in (True, False):
+            if not guarded:
+                with database.transaction() as owner:
+                    owner.execute("ALTER TABLE catalog.meters DISABLE ROW LEVEL SECURITY")
+            with api.transaction() as conn:
+                conn.execute("SELECT tenancy.act(%s, NULL, 'x', '', '')", (acme.tenant_id,))
+                rows = conn.execute("SELECT slug FROM catalog.meters").fetchall()
+            assert ("theirs" in {row["slug"] for row in rows}) is not guarded
+
+
+def rows_of(database: Database, party: Party) -> str:
+    """All that is kept of a tenant, as one text."""
+    with database.transaction() as conn:
+        tables = conn.execute(
+            "SELECT table_schema, table_name FROM information_schema.columns"
+            " JOIN information_schema.tables USING (table_schema, table_name)"
+            " WHERE column_name = 'tenant_id' AND table_type = 'BASE TABLE' ORDER BY 1, 2"
+        ).fetchall()
+        statement = compose.SQL(
+            "SELECT to_jsonb(one)::text AS text FROM {} AS one WHERE tenant_id = %s ORDER BY 1"
+        )
+        found = {
+            f"{row['table_schema']}.{row['table_name']}": conn.execute(
+                statement.format(compose.Identifier(row["table_schema"], row["table_name"])),
+                (party.tenant_id,),
+            ).fetchall()
+            for row in tables
+        }
+    return json.dumps(found)

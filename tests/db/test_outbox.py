@@ -1,0 +1,248 @@
+"""What changed is written with the change, and read in the order of the commits."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+import pytest
+
+from core.acting import Acting
+from core.clock import ManualClock
+from core.errors import ConflictError, ValidationError
+from core.ids import TenantId
+from db.outbox import (
+    KEEP_MAX,
+    BillingEvent,
+    Change,
+    CursorExpiredError,
+    append,
+    changes_after,
+    check_keep,
+    prune,
+)
+from db.postgres import Database, Role
+from identity.tenants import ensure_tenant
+from tests.plugins.database import do
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+CLOCK = ManualClock(START)
+MANY = 10_000
+
+
+def happened(number: int) -> Change:
+    return Change("thing.happened", f"thing_{number}", {"number": number})
+
+
+@pytest.fixture
+def tenant_id(database: Database) -> TenantId:
+    return do(database, ensure_tenant, CLOCK, "acme", "Acme")[0].id
+
+
+@pytest.fixture
+def api(database_url: str, database: Database) -> Iterator[Database]:
+    """As the API has it: no owner, and one tenant at a time."""
+    with Database(database_url, Role.API, connections_max=16) as opened:
+        yield opened
+
+
+def read(api: Database, tenant_id: TenantId, after: int = 0, **words: Any) -> list[BillingEvent]:
+    with api.transaction(Acting(tenant_id)) as conn:
+        return changes_after(conn, tenant_id, after, words.pop("limit", MANY), **words)
+
+
+def numbers(events: list[BillingEvent]) -> list[int]:
+    return [event.payload["number"] for event in events if event.subject == "thing.happened"]
+
+
+@pytest.mark.req("OUT-01", "OUT-04", "OUT-05", "OUT-18", "SEC-02", "ING-14")
+def test_a_change_and_its_event_commit_together_or_not_at_all(
+    api: Database, tenant_id: TenantId
+) -> None:
+    insert = "INSERT INTO identity.idempotency_keys VALUES (%s, %s, repeat('0', 64), '{}', now())"
+    acting = Acting(tenant_id, "key_1", correlation_id="request 7", causation_id="evt_1")
+    for number in range(3):
+        with suppress(ZeroDivisionError), api.transaction(acting) as conn:
+            conn.execute(insert, (tenant_id, str(number)))
+            append(conn, CLOCK, tenant_id, happened(number))
+            with suppress(psycopg.Error), conn.transaction():
+                append(conn, CLOCK, tenant_id, happened(-number))
+                conn.execute("SELECT 1 / 0")
+            if number == 1:
+                raise ZeroDivisionError
+    with api.transaction(acting) as conn:
+        rows = conn.execute("SELECT key FROM identity.idempotency_keys ORDER BY key").fetchall()
+    assert [row["key"] for row in rows] == ["0", "2"]
+    created, first, second = read(api, tenant_id)
+    assert (created.subject, created.actor, created.position) == ("tenant.created", "system", 1)
+    assert (numbers([first, second]), first.position, second.position) == ([0, 2], 2, 3)
+    assert first.as_resource() == {
+        "id": f"evt_{first.id.hex}",
+        "position": 2,
+        "subject": "thing.happened",
+        "version": 1,
+        "resource_id": "thing_0",
+        "payload": {"number": 0},
+        "actor": "key_1",
+        "correlation_id": "request 7",
+        "causation_id": "evt_1",
+        "created_at": "2026-01-01T00:00:00+00:00",
+    }
+
+
+@pytest.mark.req("OUT-04")
+def test_an_event_without_a_tenant_or_of_another_one_is_refused(
+    api: Database, database: Database, tenant_id: TenantId
+) -> None:
+    other = do(database, ensure_tenant, CLOCK, "other", "Other")[0].id
+    for acting, owner in ((None, tenant_id), (Acting(tenant_id), other)):
+        with (
+            pytest.raises(psycopg.errors.InsufficientPrivilege),
+            api.transaction(acting) as conn,
+        ):
+            append(conn, CLOCK, owner, happened(1))
+    statement = (
+        "INSERT INTO outbox.billing_events (id, tenant_id, subject, version, resource_id, payload,"
+        " actor, correlation_id, causation_id, created_at, slot)"
+        " VALUES (gen_random_uuid(), NULL, 'a.b', 1, 'r', '{}', 'x', '', '', now(), 0)"
+    )
+    with pytest.raises(psycopg.errors.NotNullViolation), database.transaction() as conn:
+        conn.execute(statement.encode())
+    assert [event.subject for event in read(api, other)] == ["tenant.created"]
+
+
+def test_events_cannot_be_changed_or_deleted(
+    api: Database, database: Database, tenant_id: TenantId
+) -> None:
+    do(database, append, CLOCK, tenant_id, happened(1))
+    for statement in ("UPDATE {} SET position = position + 1", "DELETE FROM {}"):
+        text = statement.format("outbox.billing_events").encode()
+        with (
+            pytest.raises(psycopg.errors.IntegrityConstraintViolation),
+            database.transaction() as c,
+        ):
+            c.execute(text)
+    with (
+        pytest.raises(psycopg.errors.InsufficientPrivilege),
+        api.transaction(Acting(tenant_id)) as conn,
+    ):
+        conn.execute("DELETE FROM outbox.billing_events")
+    assert numbers(read(api, tenant_id)) == [1]
+
+
+def test_a_reader_that_polls_while_many_write_misses_nothing_and_sees_the_order_of_commits(
+    api: Database, tenant_id: TenantId, seed: int
+) -> None:
+    """Some take long, some roll back; a writer that waited for another's lock comes after it."""
+    rng = random.Random(seed)
+    seeds = [rng.random() for _ in range(160)]
+    stop = threading.Event()
+    seen: list[BillingEvent] = []
+
+    def poll() -> None:
+        last = False
+        while not last:
+            last = stop.is_set()
+            after = seen[-1].position if seen else 0
+            seen.extend(read(api, tenant_id, after, limit=rng.choice([1, 3, 100])))
+        while page := read(api, tenant_id, seen[-1].position):
+            seen.extend(page)
+
+    def write(number: int) -> None:
+        mine = random.Random(seeds[number])
+        with suppress(ZeroDivisionError), api.transaction(Acting(tenant_id)) as conn:
+            append(conn, CLOCK, tenant_id, happened(number))
+            conn.execute("SELECT pg_sleep(%s)", (mine.random() / 50,))
+            if number % 4 == 0:
+                # One after the other, as changes of one subscription are.
+                conn.execute("SELECT pg_advisory_xact_lock(7)")
+                append(conn, CLOCK, tenant_id, Change("counter.moved", "counter", moved(conn)))
+            if mine.random() < 0.2:
+                raise ZeroDivisionError
+            done.append(number)
+
+    done: list[int] = []
+    reader = threading.Thread(target=poll)
+    reader.start()
+    with ThreadPoolExecutor(12) as pool:
+        list(pool.map(write, range(len(seeds))))
+    stop.set()
+    reader.join()
+    assert [event.position for event in seen] == list(range(1, len(seen) + 1))
+    assert sorted(numbers(seen)) == sorted(done), seed
+    assert {event.id for event in seen} == {event.id for event in read(api, tenant_id)}
+    counted = [e.payload["before"] for e in seen if e.subject == "counter.moved"]
+    assert counted == list(range(len(counted))), seed
+
+
+def moved(conn: psycopg.Connection[dict[str, Any]]) -> dict[str, int]:
+    """How many moves are committed: known to whoever holds the lock."""
+    row = conn.execute(
+        "SELECT count(*) AS n FROM outbox.billing_events WHERE subject = 'counter.moved'"
+    ).fetchone()
+    assert row is not None
+    return {"before": row["n"]}
+
+
+def test_a_thousand_events_of_one_transaction_keep_their_order(
+    api: Database, tenant_id: TenantId
+) -> None:
+    with api.transaction(Acting(tenant_id)) as conn:
+        for first in range(0, 1000, 250):
+            append(conn, CLOCK, tenant_id, *map(happened, range(first, first + 250)))
+        append(conn, CLOCK, tenant_id)
+    assert numbers(read(api, tenant_id)) == list(range(1000))
+    assert [e.position for e in read(api, tenant_id, 5, limit=2)] == [6, 7]
+    assert read(api, tenant_id, subjects=["nothing.happened"]) == []
+    assert len(read(api, tenant_id, subjects=["thing.happened", "tenant.created"])) == 1001
+
+
+def test_old_stretches_are_emptied_and_a_cursor_from_before_is_refused(
+    api: Database, database_url: str, tenant_id: TenantId
+) -> None:
+    clock = ManualClock(START)
+    for number in range(60):  # more than a round of the 16 stretches of four weeks
+        with api.transaction(Acting(tenant_id)) as conn:
+            append(conn, clock, tenant_id, happened(number))
+        clock.advance(timedelta(days=7))
+    keep = timedelta(days=90)
+    with Database(database_url, Role.OPERATOR) as operator:
+        with operator.transaction() as conn:
+            emptied = prune(conn, clock.now() - keep)
+        with operator.transaction() as conn:
+            assert prune(conn, clock.now() - keep) == []
+    assert 10 <= len(emptied) <= 12
+    left = read(api, tenant_id)
+    ages = [clock.now() - event.created_at for event in left]
+    assert max(ages) < keep + timedelta(days=28)
+    assert numbers(left) == list(range(60 - len(left), 60))
+    assert read(api, tenant_id, left[0].position - 1) == left
+    with pytest.raises(CursorExpiredError, match=rf"up to {left[0].position - 1} were pruned"):
+        read(api, tenant_id, left[0].position - 2)
+    with Database(database_url, Role.OPERATOR) as operator, operator.transaction() as conn:
+        prune(conn, clock.now())
+        prune(conn, clock.now() + keep)
+    with pytest.raises(CursorExpiredError):
+        read(api, tenant_id, left[0].position)
+    assert read(api, tenant_id, left[-1].position) == read(api, tenant_id) == []
+
+
+def test_how_long_events_are_kept_has_bounds() -> None:
+    assert check_keep(KEEP_MAX) == KEEP_MAX
+    for days in (-1, 0, KEEP_MAX.days + 1):
+        with pytest.raises(ValidationError, match=r"^keep: "):
+            check_keep(timedelta(days=days))
+
+
+def test_who_only_reads_cannot_append(api: Database, tenant_id: TenantId) -> None:
+    with (
+        pytest.raises((psycopg.errors.ReadOnlySqlTransaction, ConflictError)),
+        api.transaction(Acting(tenant_id), snapshot=True) as conn,
+    ):
+        append(conn, CLOCK, tenant_id, happened(1))
