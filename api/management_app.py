@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI
 
-from api.acting import acting_for
 from api.health import create_health_router
-from api.key_gate import AUTHORIZATION, KeyGate
+from api.key_gate import KeyGate
 from api.metrics import create_metrics_router
 from api.observing import FRAMEWORK_TELEMETRY, observe_requests
 from api.openapi import describe
@@ -20,11 +19,13 @@ from api.problems import install_problem_handlers
 from api.routes.changes import create_changes_router
 from api.routes.meter_trials import create_trials_router
 from api.routes.meters import create_meters_router
+from api.token_gate import TokenGate
 from catalog.snapshot import SnapshotSource
-from core.acting import Acting
 from core.clock import Clock, SystemClock
 from core.endpoints import Endpoints
 from db.postgres import Database, Role
+from identity.token_keys import TokenKeys, fetch_over_http
+from identity.tokens import TokenIssuer, TokenVerifier
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +33,13 @@ class ManagementSettings:
     """What a management process needs to know.
 
     `snapshot_path` keeps the API keys' hashes; they are read again every `refresh_seconds`, so a
-    new key works, and a revoked one dies, within that time.
+    new key works, and a revoked one dies, within that time. Without `tokens` only keys are taken.
     """
 
     endpoints: Endpoints
     snapshot_path: Path
     refresh_seconds: float = 1.0
+    tokens: TokenIssuer | None = None
 
 
 def create_management_app(
@@ -51,6 +53,8 @@ def create_management_app(
     source = SnapshotSource(settings.endpoints.postgres, settings.snapshot_path)
     at = clock or SystemClock()
     gate = KeyGate(source, settings.refresh_seconds, at)
+    tenants = Database(settings.endpoints.postgres, Role.SNAPSHOT, connections_max=1)
+    acting_of = TokenGate(gate, tenants, _verifier(settings.tokens, at)).acting_of
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -59,10 +63,8 @@ def create_management_app(
             yield
         finally:
             await gate.stop()
+            tenants.close()
             db.close()
-
-    def acting_of(request: Request, scope: str) -> Acting:
-        return acting_for(gate.principal_of(request.headers.get(AUTHORIZATION, ""), scope), request)
 
     def postgres_fault() -> str | None:
         return None if source.last_error is None else source.last_error.message
@@ -85,3 +87,9 @@ def create_management_app(
     )
     describe(app, {"apiKey": []})
     return app
+
+
+def _verifier(issuer: TokenIssuer | None, clock: Clock) -> TokenVerifier | None:
+    if issuer is None:
+        return None
+    return TokenVerifier(issuer, TokenKeys(fetch_over_http(issuer.keys_url)), clock)

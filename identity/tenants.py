@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +12,8 @@ from psycopg.types.json import Jsonb
 import sql
 from core.acting import SYSTEM, Acting
 from core.clock import Clock
-from core.errors import NotFoundError
-from core.ids import TenantId, format_id, new_uuid
+from core.errors import NotFoundError, ValidationError
+from core.ids import TenantId, format_id, new_uuid, parse_id
 from db.outbox import Change, append
 from db.postgres import Connection, act
 
@@ -27,8 +28,14 @@ class Tenant:
 
 
 def find_tenant(conn: Connection, slug: str) -> Tenant:
-    """The tenant called `slug`. Raises `NotFoundError`."""
-    row = conn.execute(sql.load("postgres/queries/select_tenant"), {"slug": slug}).fetchone()
+    """The tenant called `slug`, or with that id (`ten_…`). Raises `NotFoundError`."""
+    tenant_id = None
+    if slug.startswith("ten_"):
+        with suppress(ValidationError):
+            tenant_id = parse_id("ten", slug)
+    row = conn.execute(
+        sql.load("postgres/queries/select_tenant"), {"slug": slug, "id": tenant_id}
+    ).fetchone()
     if row is None:
         raise NotFoundError(f"tenant: there is none called {slug!r}", slug=slug)
     return Tenant(**row)

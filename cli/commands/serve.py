@@ -13,6 +13,7 @@ from cli.options import LogLevel, StateDir, TraceRatio, TracesTo
 from cli.telemetry import MetricsPort, Telemetry
 
 if TYPE_CHECKING:
+    from identity.tokens import TokenIssuer
     from ingest.settings import IngestSettings
 
 app = typer.Typer(help="Run a process in the foreground.", no_args_is_help=True)
@@ -23,6 +24,28 @@ Workers = Annotated[int, typer.Option(min=1, help="Processes that share the port
 Connections = Annotated[int, typer.Option(min=1, help="Most connections of each process.")]
 DefaultRate = Annotated[
     str | None, typer.Option(help="A second, RATE or RATE:BURST, where none is stored.")
+]
+TokenIssuerName = Annotated[
+    str | None,
+    typer.Option(
+        "--token-issuer",
+        envvar="TOLLBOOK_TOKEN_ISSUER",
+        help="Take tokens (JWT), too, of this issuer: their `iss`.",
+    ),
+]
+TokenAudience = Annotated[
+    str | None,
+    typer.Option(
+        "--token-audience", envvar="TOLLBOOK_TOKEN_AUDIENCE", help="What their `aud` must say."
+    ),
+]
+TokenKeysUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--token-keys",
+        envvar="TOLLBOOK_TOKEN_KEYS",
+        help="Where the issuer's keys are: https://….json",
+    ),
 ]
 
 
@@ -94,11 +117,14 @@ def api(
     port: Port = 8090,
     workers: Workers = 1,
     connections: Connections = 2_000,
+    token_issuer: TokenIssuerName = None,
+    token_audience: TokenAudience = None,
+    token_keys: TokenKeysUrl = None,
     log_level: LogLevel = "INFO",
     traces_to: TracesTo = None,
     trace_ratio: TraceRatio = 0.01,
 ) -> None:
-    """Serve the management API: meters, created and changed while events flow.
+    """Serve the management API: meters, created and changed while events flow, and what changed.
 
     Example: tollbook serve api --port 8090
     """
@@ -110,10 +136,29 @@ def api(
     settings = ManagementSettings(
         endpoints=resolve_endpoints(os.environ, state_dir),
         snapshot_path=state_dir.absolute() / "api" / "catalog.json",
+        tokens=_token_issuer(token_issuer, token_audience, token_keys),
     )
     telemetry = Telemetry("api", log_level, traces_to, trace_ratio)
     create = partial(create_management_app, settings)
     serve_http(create, telemetry, host, port, workers, ConnectionLimits(connections))
+
+
+def _token_issuer(
+    issuer: str | None, audience: str | None, keys_url: str | None
+) -> TokenIssuer | None:
+    """Whose tokens are taken; None unless one is named. Raises `ValidationError`."""
+    from core.errors import ValidationError
+    from identity.tokens import TokenIssuer
+
+    given = [each for each in (issuer, audience, keys_url) if each]
+    if not given:
+        return None
+    if issuer is None or audience is None or keys_url is None:
+        raise ValidationError(
+            "--token-issuer, --token-audience, --token-keys: give all three, or none",
+            field="token_issuer",
+        )
+    return TokenIssuer(issuer, audience, keys_url)
 
 
 @app.command()

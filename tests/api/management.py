@@ -19,6 +19,7 @@ from core.ids import TenantId
 from db.postgres import Database
 from identity.api_keys import METERS_READ, METERS_WRITE, insert_api_key
 from identity.tenants import ensure_tenant
+from identity.tokens import TokenIssuer
 
 NOWHERE = Endpoints("127.0.0.1:9", "http://u:p@127.0.0.1:9/none", "postgresql://n@127.0.0.1:9/n")
 
@@ -47,11 +48,15 @@ def add_party(database_url: str, slug: str) -> Party:
 
 @contextmanager
 def management(
-    postgres: str, folder: Path, clickhouse: str | None = None, clock: Clock | None = None
+    postgres: str,
+    folder: Path,
+    clickhouse: str | None = None,
+    clock: Clock | None = None,
+    tokens: TokenIssuer | None = None,
 ) -> Iterator[httpx.Client]:
     """The application on a database, served on a port of its own."""
     endpoints = Endpoints(NOWHERE.kafka, clickhouse or NOWHERE.clickhouse, postgres)
-    settings = ManagementSettings(endpoints, folder / "catalog.json")
+    settings = ManagementSettings(endpoints, folder / "catalog.json", tokens=tokens)
     app = create_management_app(settings, clock)
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
     listener = socket.create_server(("127.0.0.1", 0))
