@@ -10,7 +10,7 @@ from fastapi import FastAPI
 
 from api.body_room import BodyRoom, Room
 from api.compat import flexprice, lago, openmeter, stripe
-from api.compat.services import Services, Usage
+from api.compat.services import Services
 from api.health import create_health_router
 from api.ingest_app import RunningIntake
 from api.key_gate import KeyGate
@@ -18,6 +18,7 @@ from api.metrics import create_metrics_router
 from api.observing import FRAMEWORK_TELEMETRY, observe_requests
 from api.openapi import describe
 from api.problems import ErrorStyle, install_problem_handlers
+from api.usage_connection import UsageConnection
 from catalog.snapshot import SnapshotSource
 from core.clock import Clock, SystemClock
 from db.postgres import Database, Role
@@ -43,7 +44,7 @@ def create_compat_app(
     running = RunningIntake(settings, at, gate)
     clickhouse = settings.endpoints.clickhouse
     services = Services(
-        gate, running.limited, running.intake, at, db, clickhouse, Usage(clickhouse)
+        gate, running.limited, running.intake, at, db, clickhouse, UsageConnection(clickhouse)
     )
 
     @asynccontextmanager

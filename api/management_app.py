@@ -1,4 +1,4 @@
-"""The application of a management process: meters and what changed."""
+"""The application of a management process: meters, features, plans, and what changed."""
 
 from __future__ import annotations
 
@@ -16,10 +16,15 @@ from api.metrics import create_metrics_router
 from api.observing import FRAMEWORK_TELEMETRY, observe_requests
 from api.openapi import describe
 from api.problems import install_problem_handlers
+from api.public_tenants import PublicTenants
 from api.routes.changes import create_changes_router
+from api.routes.features import create_features_router
 from api.routes.meter_trials import create_trials_router
 from api.routes.meters import create_meters_router
+from api.routes.plans import create_plans_router
+from api.routes.public_plans import create_public_plans_router
 from api.token_gate import TokenGate
+from api.usage_connection import UsageConnection
 from catalog.snapshot import SnapshotSource
 from core.clock import Clock, SystemClock
 from core.endpoints import Endpoints
@@ -53,7 +58,9 @@ def create_management_app(
     source = SnapshotSource(settings.endpoints.postgres, settings.snapshot_path)
     at = clock or SystemClock()
     gate = KeyGate(source, settings.refresh_seconds, at)
-    tenants = Database(settings.endpoints.postgres, Role.SNAPSHOT, connections_max=1)
+    snapshot = Database(settings.endpoints.postgres, Role.SNAPSHOT, connections_max=2)
+    tenants = PublicTenants(snapshot)
+    usage = UsageConnection(settings.endpoints.clickhouse)
     acting_of = TokenGate(gate, tenants, _verifier(settings.tokens, at)).acting_of
 
     @asynccontextmanager
@@ -63,7 +70,8 @@ def create_management_app(
             yield
         finally:
             await gate.stop()
-            tenants.close()
+            usage.close()
+            snapshot.close()
             db.close()
 
     def postgres_fault() -> str | None:
@@ -74,13 +82,16 @@ def create_management_app(
         version=version("tollbook-server"),
         lifespan=lifespan,
         telemetry=FRAMEWORK_TELEMETRY,
-        summary="What is measured, and what changed.",
+        summary="What is measured and sold, and what changed.",
     )
     install_problem_handlers(app)
     observe_requests(app)
     app.include_router(create_metrics_router(shared=shared_metrics))
     app.include_router(create_trials_router(settings.endpoints.clickhouse, at, acting_of))
     app.include_router(create_meters_router(db, at, acting_of))
+    app.include_router(create_features_router(db, at, usage, acting_of))
+    app.include_router(create_plans_router(db, at, acting_of))
+    app.include_router(create_public_plans_router(db, tenants))
     app.include_router(create_changes_router(db, acting_of))
     app.include_router(
         create_health_router({"postgres": postgres_fault, "catalog": lambda: gate.fault})

@@ -6,6 +6,7 @@ import base64
 import binascii
 from typing import Final
 
+from catalog.meter_definition import is_slug
 from core.errors import ValidationError
 
 LIMIT_DEFAULT: Final = 50
@@ -18,15 +19,39 @@ def cursor_of(position: int) -> str:
     return base64.urlsafe_b64encode(f"after:{position}".encode()).decode().rstrip("=")
 
 
+def slug_cursor_of(slug: str) -> str:
+    """The cursor of what comes after `slug` in a list that is sorted by it."""
+    return base64.urlsafe_b64encode(f"slug:{slug}".encode()).decode().rstrip("=")
+
+
+def slug_of(cursor: str | None) -> str:
+    """Read such a cursor back; the empty text for none. Raises `ValidationError`."""
+    if cursor is None:
+        return ""
+    word, slug = _read(cursor)
+    if word != "slug" or not is_slug(slug):
+        raise _unreadable()
+    return slug
+
+
 def position_of(cursor: str | None) -> int:
     """Read a cursor back; 0 for none. Raises `ValidationError`."""
     if cursor is None:
         return 0
+    word, digits = _read(cursor)
+    if word != "after" or not digits.isdecimal() or len(digits) > _DIGITS_MAX:
+        raise _unreadable()
+    return int(digits)
+
+
+def _read(cursor: str) -> tuple[str, str]:
     try:
         text = base64.b64decode(f"{cursor}{'=' * (-len(cursor) % 4)}", b"-_", validate=True)
-        word, _, digits = text.decode("ascii").partition(":")
+        word, _, rest = text.decode("ascii").partition(":")
     except (binascii.Error, ValueError):
-        word, digits = "", ""
-    if word != "after" or not digits.isdecimal() or len(digits) > _DIGITS_MAX:
-        raise ValidationError("cursor: take the next_cursor of an answer as it is", field="cursor")
-    return int(digits)
+        return "", ""
+    return word, rest
+
+
+def _unreadable() -> ValidationError:
+    return ValidationError("cursor: take the next_cursor of an answer as it is", field="cursor")

@@ -33,6 +33,7 @@ STATUS: Final[Mapping[type[TollbookError], int]] = {
     errors.AuthorizationError: 403,
     errors.NotFoundError: 404,
     errors.ConflictError: 409,
+    errors.PreconditionError: 412,
     errors.TooLargeError: 413,
     UnsupportedMediaTypeError: 415,
     errors.BusinessLogicError: 422,

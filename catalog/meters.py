@@ -158,6 +158,11 @@ def update_meter(
     """Change labels; None leaves one as it is. Raises `NotFoundError`, `ValidationError`."""
     for label, text in (("name", name), ("unit", unit)):
         check_label(label, text or "")
+    known = find_meter_by_id(conn, tenant_id, meter_id)
+    changed = {"name": name, "unit": unit, "metadata": metadata}
+    before = known.as_resource()
+    if all(value is None or value == before[label] for label, value in changed.items()):
+        return
     found = conn.execute(
         sql.load("postgres/queries/update_meter"),
         {
@@ -194,6 +199,8 @@ def archive_meter(
         raise ValidationError(
             "archived_at: lies after all events, which end with 2099", field="archived_at"
         )
+    if find_meter_by_id(conn, tenant_id, meter_id).definition.archived_at is not None:
+        return
     found = conn.execute(
         sql.load("postgres/queries/archive_meter"),
         {"tenant_id": tenant_id, "id": meter_id, "at": at or now},

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
@@ -12,11 +11,11 @@ from psycopg.types.json import Jsonb
 
 import sql
 from catalog.meters import check_slug
-from catalog.prices import PriceTerms, content_hash
-from core.calendar.intervals import MONTHLY, Interval
+from catalog.plan_terms import PlanEntitlement, PlanTerms, RateCard
+from catalog.prices import PriceTerms
 from core.clock import Clock
-from core.errors import NotFoundError, ValidationError
-from core.ids import MeterId, PlanId, PriceId, TenantId, format_id, new_uuid
+from core.errors import NotFoundError
+from core.ids import PlanId, PriceId, TenantId, format_id, new_uuid
 from core.money import Currency
 from db.outbox import Change, append
 from db.postgres import Connection
@@ -25,32 +24,6 @@ RATE_CARDS_MAX: Final = 500
 """Lines of one plan version."""
 
 _FLAT: Final = "flat"
-
-
-@dataclass(frozen=True, slots=True)
-class RateCard:
-    """One line of a plan: a price, and the meter it is for (none for a flat fee).
-
-    `key` names the line for ever, across versions; `name` is what the invoice says. Billed in
-    arrears, for each period of the subscriptions whose billing cycle is its `cadence`; of all where
-    it has none.
-    """
-
-    key: str
-    name: str
-    price: PriceTerms
-    meter_id: MeterId | None = None
-    cadence: Interval | None = None
-    timing: str = "in_arrears"
-
-    def __post_init__(self) -> None:
-        check_slug(self.key, "key")
-        if self.price.metered != (self.meter_id is not None):
-            need = "needs a meter" if self.price.metered else "must not have a meter"
-            raise ValidationError(
-                f"meter: the price model {self.price.model} of line {self.key!r} {need}",
-                field="meter",
-            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,23 +43,22 @@ def ensure_plan_version(
     *,
     slug: str,
     name: str,
-    currency: Currency,
-    rate_cards: Sequence[RateCard],
+    terms: PlanTerms,
     limits: Mapping[str, Any] | None = None,
 ) -> tuple[PlanVersion, bool]:
-    """The newest version of the plan `slug`, made if these lines differ from the one before.
+    """The version of the plan `slug` that is sold, made if these terms differ from it.
 
-    Returns it, and whether it is new. Subscriptions keep the version that they were made with.
-    Raises `ValidationError` naming the field.
+    Returns it, and whether it is new. The one before is archived; subscriptions keep the version
+    that they were made with. Raises `ValidationError` naming the field.
     """
-    _check_lines(currency, rate_cards)
-    plan_id = _ensure_plan(
-        conn, clock, tenant_id, check_slug(slug), name, _advertised(currency, rate_cards), limits
-    )
-    newest = _newest_version(conn, tenant_id, plan_id)
-    digest = _lines_hash(currency, rate_cards)
-    if newest is not None and newest["content_hash"] == digest:
-        return _version_of_row(newest), False
+    advertised = terms.advertised()
+    plan_id = _ensure_plan(conn, clock, tenant_id, check_slug(slug), name, advertised, limits)
+    newest, currency = _newest_version(conn, tenant_id, plan_id), terms.currency
+    digest = terms.content_hash
+    if newest is not None:
+        if newest["archived_at"] is None and newest["content_hash"] == digest:
+            return _version_of_row(newest), False
+        archive_versions(conn, clock, tenant_id, plan_id)
     version = PlanVersion(
         new_uuid(clock), plan_id, 1 if newest is None else newest["number"] + 1, currency
     )
@@ -102,7 +74,8 @@ def ensure_plan_version(
             "now": clock.now(),
         },
     )
-    _insert_rate_cards(conn, clock, tenant_id, version, rate_cards)
+    _insert_rate_cards(conn, clock, tenant_id, version, terms.rate_cards)
+    _insert_entitlements(conn, clock, tenant_id, version, terms.entitlements)
     shown = format_id("plv", version.id)
     facts = {"id": shown, "plan": slug, "number": version.number, "currency": currency.code}
     append(conn, clock, tenant_id, Change("plan_version.created", shown, facts))
@@ -110,71 +83,16 @@ def ensure_plan_version(
 
 
 def find_plan_version(conn: Connection, tenant_id: TenantId, slug: str) -> PlanVersion:
-    """The newest version of the plan called `slug`. Raises `NotFoundError`."""
+    """The version of the plan called `slug` that is sold. Raises `NotFoundError`."""
     plan = conn.execute(
         sql.load("postgres/queries/lock_plan"), {"tenant_id": tenant_id, "slug": slug}
     ).fetchone()
     row = None if plan is None else _newest_version(conn, tenant_id, PlanId(plan["id"]))
     if row is None:
         raise NotFoundError(f"plan: there is none called {slug!r}", slug=slug)
+    if row["archived_at"] is not None:
+        raise NotFoundError(f"plan: {slug!r} is not sold any more", slug=slug)
     return _version_of_row(row)
-
-
-def _check_lines(currency: Currency, rate_cards: Sequence[RateCard]) -> None:
-    if not 1 <= len(rate_cards) <= RATE_CARDS_MAX:
-        raise ValidationError(
-            f"rate_cards: a plan has 1 to {RATE_CARDS_MAX} of them", field="rate_cards"
-        )
-    for field in ("key", "meter_id"):
-        seen: set[object] = set()
-        for card in rate_cards:
-            value = getattr(card, field)
-            if value is not None and value in seen:
-                raise ValidationError(
-                    f"rate_cards: two lines have the {field} of {card.key!r}; a plan prices a meter"
-                    " once, and a key names one line",
-                    field=field,
-                )
-            seen.add(value)
-    for card in rate_cards:
-        if card.price.currency != currency:
-            raise ValidationError(
-                f"currency: line {card.key!r} is in {card.price.currency}, the plan in {currency}",
-                field="currency",
-            )
-
-
-def _advertised(currency: Currency, rate_cards: Sequence[RateCard]) -> dict[str, Any]:
-    """What a period costs before any use, by billing cycle: the sum of its flat fees."""
-    cadences = {card.cadence for card in rate_cards}
-    cycles = {cadence for cadence in cadences if cadence is not None} or {MONTHLY}
-    prices = {}
-    for cycle in sorted(cycles, key=str):
-        amount = sum(
-            (
-                Decimal(card.price.parameters["amount"])
-                for card in rate_cards
-                if card.price.model == _FLAT and card.cadence in {None, cycle}
-            ),
-            Decimal(0),
-        )
-        prices[str(cycle)] = {"amount": f"{amount:f}", "currency": currency.code}
-    return prices
-
-
-def _lines_hash(currency: Currency, rate_cards: Sequence[RateCard]) -> str:
-    lines = [
-        {
-            "key": card.key,
-            "name": card.name,
-            "meter_id": None if card.meter_id is None else str(card.meter_id),
-            "price": card.price.content_hash,
-            "cadence": card.cadence and str(card.cadence),
-            "timing": card.timing,
-        }
-        for card in rate_cards
-    ]
-    return content_hash({"currency": currency.code, "lines": lines})
 
 
 def _ensure_plan(
@@ -193,22 +111,26 @@ def _ensure_plan(
         "tenant_id": tenant_id,
         "slug": slug,
         "name": name,
+        "description": "",
+        "public": False,
         "prices": Jsonb(facts["prices"]),
         "limits": Jsonb(facts["limits"]),
+        "metadata": Jsonb({}),
         "now": clock.now(),
     }
     made = conn.execute(sql.load("postgres/queries/insert_plan"), row).rowcount
+    what = "created" if made else ""
     known = conn.execute(
         sql.load("postgres/queries/lock_plan"), {"tenant_id": tenant_id, "slug": slug}
     ).fetchone()
     assert known is not None
     if any(known[field] != value for field, value in facts.items()):
         conn.execute(sql.load("postgres/queries/update_plan"), row | {"id": known["id"]})
-        made = 1
-    if made:
+        what = "updated"
+    if what:
         shown = format_id("pln", known["id"])
         told = {"id": shown, "slug": slug, **facts}
-        append(conn, clock, tenant_id, Change("plan.updated", shown, told))
+        append(conn, clock, tenant_id, Change(f"plan.{what}", shown, told))
     return PlanId(known["id"])
 
 
@@ -219,6 +141,18 @@ def _newest_version(
         sql.load("postgres/queries/select_newest_plan_version"),
         {"tenant_id": tenant_id, "plan_id": plan_id},
     ).fetchone()
+
+
+def archive_versions(conn: Connection, clock: Clock, tenant_id: TenantId, plan_id: PlanId) -> None:
+    """Let the plan's version that is sold not be sold any more; who bought it keeps it."""
+    rows = conn.execute(
+        sql.load("postgres/queries/archive_plan_versions"),
+        {"tenant_id": tenant_id, "plan_id": plan_id, "now": clock.now()},
+    ).fetchall()
+    for row in rows:
+        shown = format_id("plv", row["id"])
+        facts = {"id": shown, "plan": row["slug"], "number": row["number"]}
+        append(conn, clock, tenant_id, Change("plan_version.archived", shown, facts))
 
 
 def _version_of_row(row: dict[str, Any]) -> PlanVersion:
@@ -253,6 +187,30 @@ def _insert_rate_cards(
                 "price_id": _ensure_price(conn, clock, tenant_id, card.price, known.get(card.key)),
                 "cadence": card.cadence and str(card.cadence),
                 "timing": card.timing,
+                "now": clock.now(),
+            },
+        )
+
+
+def _insert_entitlements(
+    conn: Connection,
+    clock: Clock,
+    tenant_id: TenantId,
+    version: PlanVersion,
+    entitlements: Sequence[PlanEntitlement],
+) -> None:
+    for entitlement in entitlements:
+        conn.execute(
+            sql.load("postgres/queries/insert_plan_entitlement"),
+            {
+                "id": new_uuid(clock),
+                "tenant_id": tenant_id,
+                "plan_version_id": version.id,
+                "feature_id": entitlement.feature_id,
+                "limit_quantity": entitlement.limit,
+                "hard": entitlement.hard,
+                "reset": entitlement.reset and str(entitlement.reset),
+                "value": entitlement.value,
                 "now": clock.now(),
             },
         )

@@ -6,6 +6,7 @@ TollbookError
 ├── AuthorizationError     403  known, but not allowed
 ├── NotFoundError          404  no such thing for this tenant
 ├── ConflictError          409  true a moment ago, not any more: read again and decide
+│   └── PreconditionError  412  what you read has changed: read it again
 ├── TooLargeError          413  over a stated limit
 ├── BusinessLogicError     422  well-formed, and not possible under the rules
 ├── RateLimitError         429  too fast: try again after `retry_after_seconds`
@@ -57,6 +58,12 @@ class ConflictError(TollbookError):
     """The request contradicts what is stored."""
 
     code = "conflict"
+
+
+class PreconditionError(ConflictError):
+    """What the caller read is not what is stored by now; nothing was changed."""
+
+    code = "precondition_failed"
 
 
 class TooLargeError(TollbookError):

@@ -11,6 +11,7 @@ from core.errors import ValidationError
 
 TenantId = NewType("TenantId", UUID)
 MeterId = NewType("MeterId", UUID)
+FeatureId = NewType("FeatureId", UUID)
 PriceId = NewType("PriceId", UUID)
 PlanId = NewType("PlanId", UUID)
 CustomerId = NewType("CustomerId", UUID)
@@ -34,6 +35,7 @@ PREFIXES: Final = frozenset(
         "run",
         "evt",
         "cor",
+        "fea",
     }
 )
 _RANDOM_BITS: Final = 74

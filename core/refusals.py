@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pydantic
 
-from core.errors import ValidationError
+from core.errors import BusinessLogicError, ConflictError, NotFoundError, ValidationError
+
+
+@contextmanager
+def located(path: str) -> Iterator[None]:
+    """Put a path in a document before the message of a refusal; nothing where it is empty."""
+    try:
+        yield
+    except (ValidationError, ConflictError, NotFoundError, BusinessLogicError) as error:
+        if path:
+            error.message = f"{path}.{error.message}"
+            error.args = (error.message,)
+        raise
 
 
 def refusal_of(error: pydantic.ValidationError, at: str = "") -> ValidationError:

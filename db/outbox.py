@@ -6,7 +6,9 @@ one position has missed nothing before it, and sees by the number if something w
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -16,15 +18,20 @@ from psycopg.types.json import Jsonb
 
 import sql
 from core.clock import Clock
-from core.errors import BusinessLogicError, ValidationError
+from core.errors import BusinessLogicError, ConflictError, ValidationError
 from core.ids import TenantId, format_id, new_uuid
-from db.postgres import Connection
+from db.postgres import Connection, Database
 
 KEEP_DEFAULT: Final = timedelta(days=90)
 """How long an event can be read, unless the operator says otherwise."""
 
 KEEP_MAX: Final = timedelta(days=400)
 """Stretches are taken in turns: what is kept longer would share one with what comes."""
+
+
+_SLOTS: Final = 16
+_SHORT_WAIT: Final = "SET LOCAL lock_timeout = '200ms'"  # writers queue behind who waits
+_SUBJECT: Final = re.compile(r"[a-z_]{1,64}(\.[a-z_]{1,64}){1,4}")
 
 
 class CursorExpiredError(BusinessLogicError):
@@ -98,47 +105,80 @@ def append(conn: Connection, clock: Clock, tenant_id: TenantId, *changes: Change
     )
 
 
+def last_position(conn: Connection, tenant_id: TenantId) -> int:
+    """Of the tenant's last change, 0 for none: while it is the same, nothing has changed."""
+    return _bounds(conn, tenant_id)[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """Events in commit order. Whoever goes on after `reached` misses nothing that was asked for."""
+
+    events: list[BillingEvent]
+    reached: int
+
+
 def changes_after(
     conn: Connection,
     tenant_id: TenantId,
     after: int,
     limit: int,
     subjects: Sequence[str] | None = None,
-) -> list[BillingEvent]:
+) -> Changes:
     """At most `limit` events at positions over `after`, in commit order, all unless by subject.
 
-    Raises `CursorExpiredError` when some that came right after `after` were pruned; 0 begins with
-    whatever there is.
+    For a transaction that sees one instant. Raises `CursorExpiredError` when some that came right
+    after `after` were pruned (0 begins with whatever there is), `ValidationError` for a subject
+    that is none.
     """
-    bounds = conn.execute(
-        sql.load("postgres/queries/select_change_bounds"), {"tenant_id": tenant_id}
-    ).fetchone()
-    assert bounds is not None
-    if 0 < after < bounds["first_position"] - 1:
+    for subject in subjects or ():
+        if not _SUBJECT.fullmatch(subject):
+            raise ValidationError(
+                f"subject: {subject[:50]!r} is none; write meter.created", field="subject"
+            )
+    pruned, last = _bounds(conn, tenant_id)
+    if 0 < after < pruned:
         raise CursorExpiredError(
-            f"cursor: the events up to {bounds['first_position'] - 1} were pruned, and"
-            f" {after} is older; read the resources themselves, then go on without a cursor",
+            f"cursor: the events up to {pruned} were pruned, and {after} is older; read the"
+            " resources themselves, then go on without a cursor",
             field="cursor",
         )
     rows = conn.execute(
         sql.load("postgres/queries/select_changes"),
         {
             "tenant_id": tenant_id,
-            "after": after,
+            "after": max(after, pruned),
             "limit": limit,
             "subjects": None if subjects is None else list(subjects),
         },
     )
-    return [BillingEvent(**row) for row in rows]
+    events = [BillingEvent(**row) for row in rows]
+    return Changes(events, events[-1].position if len(events) == limit else max(after, last))
 
 
-def prune(conn: Connection, before: datetime) -> list[str]:
-    """Empty every stretch whose events are all older than `before`; the names of those emptied.
+def prune(db: Database, before: datetime) -> list[int]:
+    """Empty every stretch whose events are all older than `before`; the numbers of those emptied.
 
-    For operators. A stretch is four weeks, so events live up to four weeks longer.
+    For operators. A stretch is four weeks, so events live up to four weeks longer. One that is
+    being read right now is left for the next time.
     """
-    rows = conn.execute(sql.load("postgres/queries/prune_billing_events"), {"before": before})
-    return [row["emptied"] for row in rows]
+    emptied = []
+    for slot in range(_SLOTS):
+        with suppress(ConflictError), db.transaction() as conn:
+            conn.execute(_SHORT_WAIT)
+            values = {"slot": slot, "before": before}
+            row = conn.execute(sql.load("postgres/queries/prune_billing_events"), values).fetchone()
+            if row is not None and row["emptied"]:
+                emptied.append(slot)
+    return emptied
+
+
+def _bounds(conn: Connection, tenant_id: TenantId) -> tuple[int, int]:
+    """Up to which position the tenant's events are pruned, and the last of all."""
+    row = conn.execute(
+        sql.load("postgres/queries/select_change_bounds"), {"tenant_id": tenant_id}
+    ).fetchone()
+    return (0, 0) if row is None else (row["pruned_position"], row["last_position"])
 
 
 def check_keep(keep: timedelta) -> timedelta:

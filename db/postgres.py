@@ -142,8 +142,9 @@ class Database:
 
 
 def _is_alive(conn: Connection) -> bool:
+    """Whether a kept connection answers; it forgets for whom it acted, if anything made it stay."""
     try:
-        conn.execute("")
+        conn.execute(sql.load("postgres/queries/forget_tenant"))
     except psycopg.OperationalError:
         return False
     return True

@@ -28,13 +28,21 @@ EVENTS_WRITE: Final = "events:write"
 CHANGES_READ: Final = "changes:read"
 """The scope that lets a key read what changed."""
 
+CATALOG_READ: Final = "catalog:read"
+"""The scope that lets a key see features and plans, also such as are not public."""
+
+CATALOG_WRITE: Final = "catalog:write"
+"""The scope that lets a key create and change features and plans."""
+
 METERS_READ: Final = "meters:read"
 """The scope that lets a key list meters and try one out."""
 
 METERS_WRITE: Final = "meters:write"
 """The scope that lets a key create, rename and archive meters."""
 
-SCOPES: Final = frozenset({CHANGES_READ, EVENTS_WRITE, METERS_READ, METERS_WRITE})
+SCOPES: Final = frozenset(
+    {CATALOG_READ, CATALOG_WRITE, CHANGES_READ, EVENTS_WRITE, METERS_READ, METERS_WRITE}
+)
 DEFAULT_SCOPES: Final = (EVENTS_WRITE,)
 
 NAME_CHARACTERS_MAX: Final = 128
@@ -215,6 +223,8 @@ def rotate_api_key(
 
 def revoke_api_key(conn: Connection, clock: Clock, tenant_id: TenantId, key_id: UUID) -> None:
     """Refuse the key from now on; a second time changes nothing. Raises `NotFoundError`."""
+    if find_api_key(conn, tenant_id, format_id("key", key_id)).revoked_at is not None:
+        return
     found = conn.execute(
         sql.load("postgres/queries/revoke_api_key"),
         {"tenant_id": tenant_id, "id": key_id, "now": clock.now()},
@@ -228,6 +238,8 @@ def set_api_key_limits(
     conn: Connection, clock: Clock, tenant_id: TenantId, key_id: UUID, limits: RateLimits
 ) -> None:
     """Replace the limits of one key. Raises `NotFoundError`."""
+    if find_api_key(conn, tenant_id, format_id("key", key_id)).limits == limits:
+        return
     found = conn.execute(
         sql.load("postgres/queries/limit_api_key"),
         {"tenant_id": tenant_id, "id": key_id, **columns_of(limits)},

@@ -23,6 +23,8 @@ def set_tenant_limits(
     conn: Connection, clock: Clock, tenant_id: TenantId, limits: RateLimits
 ) -> None:
     """Replace the limits that all keys of a tenant share. Raises `NotFoundError`."""
+    if tenant_limits(conn, tenant_id) == limits:
+        return
     found = conn.execute(
         sql.load("postgres/queries/limit_tenant"), {"tenant_id": tenant_id, **columns_of(limits)}
     ).fetchone()

@@ -59,10 +59,12 @@ def ensure_tenant(
     An existing tenant takes the new name, and the given keys of `metadata`. Its row stays locked
     until commit, and the transaction acts for it from here on, as `actor`.
     """
+    before = conn.execute(sql.load("postgres/queries/lock_tenant"), {"slug": slug}).fetchone()
+    tenant_id = new_uuid(clock)
     row = conn.execute(
         sql.load("postgres/queries/upsert_tenant"),
         {
-            "id": new_uuid(clock),
+            "id": tenant_id,
             "slug": slug,
             "name": name,
             "now": clock.now(),
@@ -70,16 +72,10 @@ def ensure_tenant(
         },
     ).fetchone()
     assert row is not None
-    created, changed = row.pop("created"), row.pop("changed")
-    tenant = Tenant(**row)
+    tenant, created = Tenant(row["id"], row["slug"], row["name"]), row["id"] == tenant_id
     act(conn, Acting(tenant.id, actor))
-    if changed:
-        change = Change("tenant.created" if created else "tenant.updated", *_as_told(tenant))
+    if row != before:
+        shown = {**row, "id": format_id("ten", tenant.id)}
+        change = Change("tenant.created" if created else "tenant.updated", shown["id"], shown)
         append(conn, clock, tenant.id, change)
     return tenant, created
-
-
-def _as_told(tenant: Tenant) -> tuple[str, dict[str, Any]]:
-    """A tenant's id and resource, as shown outside."""
-    name = format_id("ten", tenant.id)
-    return name, {"id": name, "slug": tenant.slug, "name": tenant.name}

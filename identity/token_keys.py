@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Mapping
 from threading import Lock
@@ -9,7 +10,7 @@ from typing import Any, Final
 
 import httpx
 from jwt import PyJWK
-from jwt.exceptions import InvalidKeyError, PyJWKError
+from jwt.exceptions import PyJWTError
 
 from core.clock import monotonic_seconds
 from core.errors import DependencyDownError
@@ -38,11 +39,18 @@ def fetch_over_http(url: str) -> Fetch:
     """Fetch a key set from `url`; redirects are not followed."""
 
     def fetch() -> Mapping[str, Any]:
+        give_up_at = monotonic_seconds() + _FETCH_SECONDS
+        found = bytearray()
         try:
-            answer = httpx.get(url, timeout=_FETCH_SECONDS, follow_redirects=False)
-            answer.raise_for_status()
-            document = answer.json() if len(answer.content) <= _DOCUMENT_BYTES_MAX else None
-        except (httpx.HTTPError, ValueError) as error:
+            with httpx.stream("GET", url, timeout=_FETCH_SECONDS, follow_redirects=False) as answer:
+                answer.raise_for_status()
+                for chunk in answer.iter_bytes():
+                    found += chunk
+                    if len(found) > _DOCUMENT_BYTES_MAX or monotonic_seconds() > give_up_at:
+                        found.clear()
+                        break
+            document = json.loads(found)
+        except (httpx.HTTPError, ValueError, RecursionError) as error:
             raise DependencyDownError(f"the token keys at {url}: {error}") from error
         if not isinstance(document, dict) or not isinstance(document.get("keys"), list):
             raise DependencyDownError(f"the token keys at {url}: this is no key set")
@@ -69,27 +77,31 @@ class TokenKeys:
         `DependencyDownError` when they could never be.
         """
         now = self._now_seconds()
-        fresh = self._fetched_seconds is not None and now - self._fetched_seconds < FRESH_SECONDS
-        if not (fresh and key_id in self._keys):
-            self._refresh(now)
+        known = self._keys.get(key_id)
+        stale = self._fetched_seconds is None or now - self._fetched_seconds >= FRESH_SECONDS
+        # Who has a key does not wait for new ones; who has none waits for whoever fetches them.
+        if (stale or known is None) and self._lock.acquire(blocking=known is None):
+            try:
+                self._refresh(now)
+            finally:
+                self._lock.release()
         return self._keys.get(key_id)
 
     def _refresh(self, now: float) -> None:
-        with self._lock:
-            if self._tried_seconds is not None and now - self._tried_seconds < AGAIN_SECONDS:
-                if self._fetched_seconds is None:
-                    raise DependencyDownError("tokens cannot be checked: their keys did not come")
-                return
-            self._tried_seconds = now
-            try:
-                document = self._fetch()
-            except DependencyDownError as error:
-                if self._fetched_seconds is None:
-                    raise
-                _log.warning("tokens are checked with keys from before: %s", error.message)
-                return
-            self._keys = usable_keys(document)
-            self._fetched_seconds = now
+        if self._tried_seconds is not None and now - self._tried_seconds < AGAIN_SECONDS:
+            if self._fetched_seconds is None:
+                raise DependencyDownError("tokens cannot be checked: their keys did not come")
+            return
+        self._tried_seconds = now
+        try:
+            document = self._fetch()
+        except DependencyDownError as error:
+            if self._fetched_seconds is None:
+                raise
+            _log.warning("tokens are checked with keys from before: %s", error.message)
+            return
+        self._keys = usable_keys(document)
+        self._fetched_seconds = now
 
 
 def usable_keys(document: Mapping[str, Any]) -> dict[str, PyJWK]:
@@ -107,9 +119,11 @@ def _usable(entry: object) -> PyJWK | None:
         return None
     if entry.get("use", "sig") != "sig" or "d" in entry or entry.get("kty") == "oct":
         return None
+    if entry.get("alg") not in {None, *ALGORITHMS}:
+        return None
     try:
         key = PyJWK(entry)
-    except (PyJWKError, InvalidKeyError, ValueError, KeyError, TypeError):
+    except (PyJWTError, ValueError, KeyError, TypeError, NotImplementedError):
         return None
     if key.algorithm_name not in ALGORITHMS:
         return None

@@ -8,8 +8,8 @@ user `sub`, and nothing else. RFC 8725: the algorithm is that of the key, never 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import isfinite
 from typing import Any, Final
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import jwt
@@ -28,6 +28,7 @@ LEEWAY_SECONDS: Final = 30
 
 TOKEN_CHARACTERS_MAX: Final = 8_192
 _CLAIM_CHARACTERS_MAX: Final = 256
+_TIME_BELOW: Final = 10**11  # seconds: the year 5138
 _HEAD: Final = "authorization: this token"
 _OPTIONS: Final[Options] = {  # times are checked by a clock that is an argument
     "require": ["iss", "aud", "exp", "sub"],
@@ -35,7 +36,7 @@ _OPTIONS: Final[Options] = {  # times are checked by a clock that is an argument
     "verify_nbf": False,
     "verify_iat": False,
 }
-_LOOPBACK: Final = ("http://127.0.0.1:", "http://localhost:", "http://[::1]:")
+_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,9 @@ class TokenIssuer:
         """Raise `ValidationError` for an address that anybody in between could change."""
         if not self.issuer or not self.audience:
             raise ValidationError("token issuer: say issuer and audience", field="issuer")
-        if not self.keys_url.startswith(("https://", *_LOOPBACK)):
+        parts = urlsplit(self.keys_url)
+        safe = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
+        if not safe or not parts.hostname or parts.username or parts.password:
             raise ValidationError(
                 "token issuer: give the key set's address as https://…", field="keys_url"
             )
@@ -119,7 +122,7 @@ class TokenVerifier:
         now = self._clock.now().timestamp()
         for name in ("exp", "nbf", "iat"):
             at = claims.get(name, 0)
-            if isinstance(at, bool) or not isinstance(at, int | float) or not isfinite(at):
+            if isinstance(at, bool) or not isinstance(at, int | float) or not abs(at) < _TIME_BELOW:
                 raise AuthenticationError(f"{_HEAD} has no time in {name}")
         if now >= claims["exp"] + LEEWAY_SECONDS:
             raise AuthenticationError(f"{_HEAD} has expired")
@@ -134,9 +137,11 @@ def looks_like_token(text: str) -> bool:
 
 def _text(claims: dict[str, Any], name: str, *, empty: bool = False) -> str:
     found = claims.get(name, "")
-    if not isinstance(found, str) or len(found) > _CLAIM_CHARACTERS_MAX or not (found or empty):
-        raise AuthenticationError(f"{_HEAD} says no {name}")
-    return found
+    if not isinstance(found, str) or not found.isprintable():
+        raise AuthenticationError(f"{_HEAD} has no text in {name}")
+    if len(found) <= _CLAIM_CHARACTERS_MAX and (found or empty):
+        return found
+    raise AuthenticationError(f"{_HEAD} says no {name}")
 
 
 def _user_id(subject: str) -> UUID:

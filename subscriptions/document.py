@@ -57,13 +57,14 @@ from zoneinfo import ZoneInfo
 import pydantic
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from catalog.features import FeatureKind
 from catalog.meters import Aggregation, Per
+from catalog.plan_document import PlanContent, Text
 from core.calendar.zones import instant_of
 from core.refusals import refusal_of
 
 _RULES: Final = ConfigDict(extra="forbid", strict=True, frozen=True)
 
-Text = Annotated[str, Field(min_length=1, max_length=256)]
 WallTime = datetime | date
 
 
@@ -123,29 +124,22 @@ class MeterEntry(BaseModel):
         return self.model_dump(exclude={"slug", "name"}, exclude_none=True)
 
 
-class RateCardEntry(BaseModel):
-    """A line of a plan. `price` has `model`, maybe `rounding`, and the model's parameters.
-
-    `cadence` is the billing cycle of the subscriptions that the line is for; missing: of all.
-    """
-
-    model_config = _RULES
-    key: Text
-    name: Text
-    meter: Text | None = None
-    cadence: Text | None = None
-    price: dict[str, str | int]
-
-
-class PlanEntry(BaseModel):
-    """A plan; changed lines make its next version."""
+class FeatureEntry(BaseModel):
+    """What plans give; final once applied, but for `name`."""
 
     model_config = _RULES
     slug: Text
     name: Text
-    currency: Text
-    rate_cards: Annotated[list[RateCardEntry], Field(min_length=1)]
-    limits: dict[str, Any] = {}
+    kind: FeatureKind
+    meter: Text | None = None
+
+
+class PlanEntry(PlanContent):
+    """A plan; changed content makes its next version."""
+
+    slug: Text
+    name: Text
+    limits: Annotated[dict[str, Any], Field(default_factory=dict)]
 
 
 class SubjectEntry(BaseModel):
@@ -190,6 +184,7 @@ class SetUpDocument(BaseModel):
     model_config = _RULES
     tenant: TenantEntry
     meters: list[MeterEntry] = []
+    features: list[FeatureEntry] = []
     plans: list[PlanEntry] = []
     customers: list[CustomerEntry] = []
     subscriptions: list[SubscriptionEntry] = []

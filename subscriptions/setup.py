@@ -2,38 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
+from catalog.features import change_feature, create_feature, features_by_slug
 from catalog.meters import (
     MeterDefinition,
     create_meter_of_document,
     list_meters,
     update_meter,
 )
-from catalog.plans import PlanVersion, RateCard, ensure_plan_version, find_plan_version
-from catalog.prices import price_terms
+from catalog.plan_document import terms_of
+from catalog.plans import PlanVersion, ensure_plan_version, find_plan_version
 from core.acting import OPERATOR
 from core.calendar.intervals import Interval
 from core.calendar.zones import parse_time_zone
 from core.clock import Clock
-from core.errors import BusinessLogicError, ConflictError, NotFoundError, ValidationError
+from core.errors import ConflictError
 from core.ids import TenantId
 from core.money import Currency
+from core.refusals import located
 from db.postgres import Connection, Database
 from identity.api_keys import has_api_key, insert_api_key
 from identity.tenants import ensure_tenant
-from rating.rounding import DEFAULT_ROUNDING_MODE
 from subscriptions.customers import Customer, ensure_customer, ensure_subject, find_customer
 from subscriptions.document import (
     CustomerEntry,
+    FeatureEntry,
     MeterEntry,
     PlanEntry,
-    RateCardEntry,
     SetUpDocument,
     SubjectEntry,
     SubscriptionEntry,
@@ -94,17 +93,6 @@ def _tenant_metadata(document: SetUpDocument) -> dict[str, Any]:
     return {"invoicing": document.tenant.invoicing.model_dump(exclude_none=True)}
 
 
-@contextmanager
-def _at(path: str) -> Iterator[None]:
-    """Put the path in the document before the message of a refusal."""
-    try:
-        yield
-    except (ValidationError, ConflictError, NotFoundError, BusinessLogicError) as error:
-        error.message = f"{path}.{error.message}"
-        error.args = (error.message,)
-        raise
-
-
 class _Run:
     """One document on its way into one transaction."""
 
@@ -113,6 +101,7 @@ class _Run:
         self._clock = clock
         self._tenant_id = applied.tenant_id
         self._meters = {meter.slug: meter for meter in list_meters(conn, applied.tenant_id)}
+        self._features = features_by_slug(conn, applied.tenant_id)
         self.applied = applied
 
     def note(self, what: str, name: str) -> None:
@@ -122,20 +111,23 @@ class _Run:
     def apply(self, document: SetUpDocument) -> None:
         """Everything in the order in which later entries refer to earlier ones."""
         for position, meter in enumerate(document.meters):
-            with _at(f"meters[{position}]"):
+            with located(f"meters[{position}]"):
                 self._meter(meter)
+        for position, feature in enumerate(document.features):
+            with located(f"features[{position}]"):
+                self._feature(feature)
         plans: dict[str, PlanVersion] = {}
         for position, plan in enumerate(document.plans):
             plans[plan.slug] = self._plan(plan, f"plans[{position}]")
         customers: dict[str, Customer] = {}
         for position, customer in enumerate(document.customers):
-            with _at(f"customers[{position}]"):
+            with located(f"customers[{position}]"):
                 customers[customer.slug] = self._customer(customer)
             for index, subject in enumerate(customer.subjects):
-                with _at(f"customers[{position}].subjects[{index}]"):
+                with located(f"customers[{position}].subjects[{index}]"):
                     self._subject(customers[customer.slug], subject)
         for position, subscription in enumerate(document.subscriptions):
-            with _at(f"subscriptions[{position}]"):
+            with located(f"subscriptions[{position}]"):
                 self._subscription(subscription, customers, plans)
 
     def _meter(self, entry: MeterEntry) -> None:
@@ -164,46 +156,52 @@ class _Run:
             self.note("relabelled meter", entry.slug)
         self.applied.meters[entry.slug] = known.id
 
+    def _feature(self, entry: FeatureEntry) -> None:
+        known = self._features.get(entry.slug)
+        if known is None:
+            known = create_feature(
+                self._conn,
+                self._clock,
+                self._tenant_id,
+                slug=entry.slug,
+                name=entry.name,
+                kind=entry.kind,
+                meter=entry.meter,
+            )
+            self.note("created feature", entry.slug)
+        for word, before, now in (
+            ("kind", known.kind, entry.kind),
+            ("meter", known.meter, entry.meter),
+        ):
+            if before != now:
+                raise ConflictError(
+                    f"{word}: the feature {entry.slug!r} is final and has {before!r}; create a"
+                    " feature with another slug",
+                    field=word,
+                )
+        if known.name != entry.name:
+            known = change_feature(
+                self._conn, self._clock, self._tenant_id, entry.slug, name=entry.name
+            )
+            self.note("relabelled feature", entry.slug)
+        self._features[entry.slug] = known
+
     def _plan(self, entry: PlanEntry, path: str) -> PlanVersion:
-        with _at(path):
-            currency = Currency(entry.currency)
-        cards = []
-        for index, card in enumerate(entry.rate_cards):
-            with _at(f"{path}.rate_cards[{index}]"):
-                cards.append(self._rate_card(card, currency))
-        with _at(path):
+        terms = terms_of(entry, self._meters, self._features, path)
+        with located(path):
             version, created = ensure_plan_version(
                 self._conn,
                 self._clock,
                 self._tenant_id,
                 slug=entry.slug,
                 name=entry.name,
-                currency=currency,
-                rate_cards=cards,
+                terms=terms,
                 limits=entry.limits,
             )
         if created:
             self.note("created plan version", f"{entry.slug} {version.number}")
         self.applied.plan_versions[entry.slug] = version.id
         return version
-
-    def _rate_card(self, entry: RateCardEntry, currency: Currency) -> RateCard:
-        parameters = dict(entry.price)
-        with _at("price"):
-            if "model" not in parameters:
-                raise ValidationError('model: missing; write model = "per_unit"', field="model")
-            model = str(parameters.pop("model"))
-            rounding = str(parameters.pop("rounding", DEFAULT_ROUNDING_MODE))
-            price = price_terms(model, currency.code, parameters, rounding)
-        cadence = None if entry.cadence is None else Interval.parse(entry.cadence, "cadence")
-        if entry.meter is None:
-            return RateCard(entry.key, entry.name, price, cadence=cadence)
-        meter = self._meters.get(entry.meter)
-        if meter is None:
-            raise NotFoundError(
-                f"meter: there is none called {entry.meter!r}; add it to [[meters]]"
-            )
-        return RateCard(entry.key, entry.name, price, meter.id, cadence)
 
     def _customer(self, entry: CustomerEntry) -> Customer:
         customer, change = ensure_customer(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
@@ -14,6 +13,7 @@ from fastapi.responses import Response
 
 from api.acting import acting_for
 from api.key_gate import AUTHORIZATION, KeyGate
+from api.usage_connection import UsageConnection
 from catalog.snapshot import ApiKeyPrincipal
 from core.acting import Acting
 from core.clock import Clock
@@ -26,33 +26,11 @@ from ingest.errors import UnsupportedMediaTypeError
 from ingest.intake import Intake
 from ingest.limits.limiter import Sender
 from ingest.reading import read_body
-from usage.reader import UsageReader
 
 _encode: Final = msgspec.json.Encoder().encode
 JSON: Final = "application/json"
 Model = TypeVar("Model", bound=pydantic.BaseModel)
 FORM: Final = "application/x-www-form-urlencoded"
-
-
-class Usage:
-    """Reads of usage, over connections that are made when somebody asks for the first time."""
-
-    def __init__(self, clickhouse_url: str) -> None:
-        self._url = clickhouse_url
-        self._lock = threading.Lock()
-        self._reader: UsageReader | None = None
-
-    def reader(self) -> UsageReader:
-        """The reader of this process. Raises `DependencyDownError`."""
-        with self._lock:
-            if self._reader is None:
-                self._reader = UsageReader(self._url)
-            return self._reader
-
-    def close(self) -> None:
-        """Let go of the connections."""
-        if self._reader is not None:
-            self._reader.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +43,7 @@ class Services:
     clock: Clock
     db: Database
     clickhouse_url: str
-    usage: Usage
+    usage: UsageConnection
 
     def bearer(self, request: Request, scope: str) -> ApiKeyPrincipal:
         """Whose key stands in `Authorization: Bearer`."""

@@ -42,8 +42,8 @@ def create_changes_router(db: Database, acting_of: ActingOf) -> APIRouter:
         with db.transaction(acting, snapshot=True) as conn:
             found = changes_after(conn, acting.tenant_id, after, limit, subjects)
         return {
-            "data": [event.as_resource() for event in found],
-            "next_cursor": cursor_of(found[-1].position) if found else cursor,
+            "data": [event.as_resource() for event in found.events],
+            "next_cursor": cursor_of(found.reached),
         }
 
     return router

@@ -34,7 +34,8 @@ def list_changes(
     from db.outbox import changes_after
 
     with open_database(state_dir) as db, db.transaction(snapshot=True) as conn:
-        found = changes_after(conn, chosen_tenant(conn, tenant).id, after, limit, subject or None)
+        tenant_id = chosen_tenant(conn, tenant).id
+        found = changes_after(conn, tenant_id, after, limit, subject or None).events
     if as_json:
         print(json.dumps([event.as_resource() for event in found], indent=2, ensure_ascii=False))
         return
@@ -68,6 +69,7 @@ def prune(
     from db.outbox import prune as prune_events
 
     keep = check_keep(timedelta(days=keep_days))
-    with open_database(state_dir) as db, db.transaction() as conn:
-        emptied = prune_events(conn, SystemClock().now() - keep)
-    print(json.dumps({"emptied": emptied}, indent=2) if as_json else f"emptied {len(emptied)}")
+    with open_database(state_dir) as db:
+        emptied = prune_events(db, SystemClock().now() - keep)
+    said = f"{len(emptied)} stretches of four weeks emptied"
+    print(json.dumps({"emptied": emptied}, indent=2) if as_json else said)

@@ -10,7 +10,8 @@ import psycopg
 import pytest
 
 from catalog.meters import create_meter
-from catalog.plans import PlanVersion, RateCard, ensure_plan_version, find_plan_version
+from catalog.plan_terms import PlanTerms, RateCard
+from catalog.plans import PlanVersion, ensure_plan_version, find_plan_version
 from catalog.prices import price_terms
 from core.clock import ManualClock
 from core.errors import NotFoundError, ValidationError
@@ -62,7 +63,7 @@ def ensure(
     conn: Connection, clock: ManualClock, tenant_id: TenantId, *cards: RateCard, name: str = "Std"
 ) -> tuple[PlanVersion, bool]:
     return ensure_plan_version(
-        conn, clock, tenant_id, slug="std", name=name, currency=USD, rate_cards=cards
+        conn, clock, tenant_id, slug="std", name=name, terms=PlanTerms(USD, cards)
     )
 
 

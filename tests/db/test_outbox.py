@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from core.acting import Acting
-from core.clock import ManualClock
+from core.clock import ManualClock, monotonic_seconds
 from core.errors import ConflictError, ValidationError
 from core.ids import TenantId
 from db.outbox import (
@@ -53,8 +53,8 @@ def api(database_url: str, database: Database) -> Iterator[Database]:
 
 
 def read(api: Database, tenant_id: TenantId, after: int = 0, **words: Any) -> list[BillingEvent]:
-    with api.transaction(Acting(tenant_id)) as conn:
-        return changes_after(conn, tenant_id, after, words.pop("limit", MANY), **words)
+    with api.transaction(Acting(tenant_id), snapshot=True) as conn:
+        return changes_after(conn, tenant_id, after, words.pop("limit", MANY), **words).events
 
 
 def numbers(events: list[BillingEvent]) -> list[int]:
@@ -203,34 +203,120 @@ def test_a_thousand_events_of_one_transaction_keep_their_order(
     assert len(read(api, tenant_id, subjects=["thing.happened", "tenant.created"])) == 1001
 
 
-def test_old_stretches_are_emptied_and_a_cursor_from_before_is_refused(
-    api: Database, database_url: str, tenant_id: TenantId
-) -> None:
+@pytest.fixture
+def operator(database_url: str) -> Iterator[Database]:
+    with Database(database_url, Role.OPERATOR) as opened:
+        yield opened
+
+
+def write_weekly(api: Database, tenant_id: TenantId, weeks: int) -> ManualClock:
     clock = ManualClock(START)
-    for number in range(60):  # more than a round of the 16 stretches of four weeks
+    for number in range(weeks):
         with api.transaction(Acting(tenant_id)) as conn:
             append(conn, clock, tenant_id, happened(number))
         clock.advance(timedelta(days=7))
-    keep = timedelta(days=90)
-    with Database(database_url, Role.OPERATOR) as operator:
-        with operator.transaction() as conn:
-            emptied = prune(conn, clock.now() - keep)
-        with operator.transaction() as conn:
-            assert prune(conn, clock.now() - keep) == []
-    assert 10 <= len(emptied) <= 12
+    return clock
+
+
+def check_no_gap(api: Database, tenant_id: TenantId, last: int) -> list[BillingEvent]:
+    """Whoever stood anywhere reads everything after it, or is told that it is gone."""
     left = read(api, tenant_id)
-    ages = [clock.now() - event.created_at for event in left]
-    assert max(ages) < keep + timedelta(days=28)
-    assert numbers(left) == list(range(60 - len(left), 60))
-    assert read(api, tenant_id, left[0].position - 1) == left
-    with pytest.raises(CursorExpiredError, match=rf"up to {left[0].position - 1} were pruned"):
-        read(api, tenant_id, left[0].position - 2)
-    with Database(database_url, Role.OPERATOR) as operator, operator.transaction() as conn:
-        prune(conn, clock.now())
-        prune(conn, clock.now() + keep)
-    with pytest.raises(CursorExpiredError):
-        read(api, tenant_id, left[0].position)
-    assert read(api, tenant_id, left[-1].position) == read(api, tenant_id) == []
+    first = left[0].position if left else last + 1
+    assert [event.position for event in left] == list(range(first, last + 1))
+    for after in range(1, last + 1):
+        if after < first - 1:
+            with pytest.raises(CursorExpiredError, match=rf"up to {first - 1} were pruned"):
+                read(api, tenant_id, after)
+        else:
+            assert read(api, tenant_id, after) == left[after + 1 - first :]
+    return left
+
+
+def test_old_stretches_are_emptied_and_a_cursor_from_before_is_refused(
+    api: Database, operator: Database, tenant_id: TenantId
+) -> None:
+    clock = write_weekly(api, tenant_id, 60)
+    keep = timedelta(days=90)
+    emptied = prune(operator, clock.now() - keep)
+    assert prune(operator, clock.now() - keep) == []
+    assert 10 <= len(emptied) <= 12
+    left = check_no_gap(api, tenant_id, 61)
+    assert keep < max(clock.now() - event.created_at for event in left) < keep + timedelta(days=28)
+    prune(operator, clock.now() + keep)
+    assert check_no_gap(api, tenant_id, 61) == []
+    with api.transaction(Acting(tenant_id)) as conn:
+        append(conn, clock, tenant_id, happened(99))
+    assert [event.position for event in read(api, tenant_id)] == [62]
+
+
+def test_a_prune_that_comes_after_all_stretches_were_used_leaves_no_hole(
+    api: Database, operator: Database, tenant_id: TenantId
+) -> None:
+    """64 weeks fill the stretches; the 70th shares one with the 6th, which nobody emptied."""
+    clock = write_weekly(api, tenant_id, 70)
+    assert prune(operator, clock.now() - timedelta(days=90))
+    assert len(check_no_gap(api, tenant_id, 71)) >= 12
+
+
+def test_events_whose_clocks_differed_across_a_stretch_leave_no_hole(
+    api: Database, operator: Database, tenant_id: TenantId
+) -> None:
+    edge = datetime.fromtimestamp(740 * 2_419_200, UTC)
+    second = timedelta(seconds=1)
+    for number, at in enumerate([edge + second, edge - second, edge + 2 * second]):
+        with api.transaction(Acting(tenant_id)) as conn:
+            append(conn, ManualClock(at), tenant_id, happened(number))
+    # Of the two stretches the older one goes; it holds the position in the middle.
+    assert (740 - 1) % 16 in prune(operator, edge)
+    check_no_gap(api, tenant_id, 4)
+
+
+def test_an_event_that_commits_while_its_stretch_is_looked_at_is_kept(
+    api: Database, operator: Database, tenant_id: TenantId
+) -> None:
+    later = ManualClock(START + timedelta(days=16 * 28))  # the same stretch, a round later
+    with api.transaction(Acting(tenant_id)) as conn:
+        append(conn, CLOCK, tenant_id, happened(1))
+    with api.transaction(Acting(tenant_id)) as conn:
+        append(conn, later, tenant_id, happened(2))
+        assert prune(operator, START + timedelta(days=100)) == []  # left for the next time
+    assert prune(operator, START + timedelta(days=100)) == []
+    assert numbers(read(api, tenant_id)) == [1, 2]
+
+
+def test_who_asks_for_something_rare_goes_on_from_where_the_log_ends(
+    api: Database, operator: Database, tenant_id: TenantId
+) -> None:
+    write_weekly(api, tenant_id, 30)
+    with api.transaction(Acting(tenant_id), snapshot=True) as conn:
+        rare = changes_after(conn, tenant_id, 1, 5, ["seldom.seen"])
+        full = changes_after(conn, tenant_id, 1, 5, ["thing.happened"])
+    assert (rare.events, rare.reached) == ([], 31)
+    assert (len(full.events), full.reached) == (5, 6)
+    prune(operator, START + timedelta(days=9999))
+    assert read(api, tenant_id, rare.reached) == []
+
+
+def test_what_is_no_subject_is_refused(api: Database, tenant_id: TenantId) -> None:
+    for subject in ("\x00", "", "meter", "Meter.created", "a." + "b" * 65, "a.b; --"):
+        with pytest.raises(ValidationError, match=r"^subject: "):
+            read(api, tenant_id, subjects=[subject])
+
+
+def test_many_events_of_one_commit_hold_no_lock_for_long(
+    api: Database, tenant_id: TenantId
+) -> None:
+    """The tenant's row is locked while the commit numbers; once for all, not once for each."""
+    with api.transaction(Acting(tenant_id)) as conn:
+        append(conn, CLOCK, tenant_id, *map(happened, range(20_000)))
+        began = monotonic_seconds()
+        conn.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        took_seconds = monotonic_seconds() - began
+        append(conn, CLOCK, tenant_id, happened(20_000))
+        conn.execute("SET CONSTRAINTS ALL DEFERRED")
+    found = read(api, tenant_id, limit=30_000)
+    assert numbers(found) == list(range(20_001))
+    assert took_seconds < 20
 
 
 def test_how_long_events_are_kept_has_bounds() -> None:

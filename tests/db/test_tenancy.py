@@ -12,11 +12,12 @@ import pytest
 from psycopg import errors
 from psycopg import sql as compose
 
+import sql
 from core.acting import Acting
 from core.errors import DependencyDownError
 from core.ids import TenantId
 from db.migrate import migrate_postgres
-from db.postgres import Connection, Database, Role
+from db.postgres import Connection, Database, Role, act
 from db.tenancy import find_offenders
 from identity.tenants import list_tenants
 from tests.plugins.logins import plain_login
@@ -86,6 +87,18 @@ BROKEN = {
     "CREATE VIEW catalog.shown AS SELECT * FROM catalog.meters": {
         "is a view that runs as its owner"
     },
+    "CREATE POLICY half ON catalog.meters USING (tenant_id = tenancy.tenant_id()"
+    " AND tenancy.user_id() IS NULL) WITH CHECK (true)": {
+        "has the policy half, which does not ask for the tenant"
+    },
+    "CREATE POLICY whole ON catalog.prices USING (tenant_id = tenancy.tenant_id())": {
+        "has the policy whole, which does not ask for the tenant"
+    },
+    "DROP POLICY snapshot_of_all ON catalog.meters;"
+    " CREATE POLICY snapshot_of_all ON catalog.meters FOR SELECT USING (true)": {
+        "has the policy snapshot_of_all, which does not ask for the tenant"
+    },
+    "GRANT SELECT (slug) ON catalog.meters TO PUBLIC": {"is open to everybody"},
     "CREATE MATERIALIZED VIEW catalog.kept AS SELECT * FROM catalog.meters": {
         "is a view that runs as its owner"
     },
@@ -105,6 +118,26 @@ def test_what_would_show_one_is_named(database: Database, statement: str) -> Non
     with database.transaction() as conn, conn.transaction(force_rollback=True):
         conn.execute(statement.encode())
         assert {each.problem for each in find_offenders(conn)} == BROKEN[statement]
+
+
+def test_what_belongs_to_somebody_else_in_the_database_is_not_ours_to_judge(
+    database: Database,
+) -> None:
+    with database.transaction() as conn, conn.transaction(force_rollback=True):
+        conn.execute("CREATE TABLE public.other_app (id integer)")
+        conn.execute("CREATE VIEW public.other_view AS SELECT * FROM public.other_app")
+        conn.execute("CREATE VIEW catalog.safe WITH (security_invoker=on) AS SELECT 1 AS n")
+        assert find_offenders(conn) == []
+
+
+def test_every_schema_of_ours_is_looked_at(database: Database) -> None:
+    with database.transaction() as conn:
+        rows = conn.execute(
+            "SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_'"
+            " AND nspname NOT IN ('information_schema', 'public')"
+        )
+        looked_at = sql.load("postgres/queries/select_tenancy_offenders")
+        assert [row["nspname"] for row in rows if f"'{row['nspname']}'" not in looked_at] == []
 
 
 @pytest.mark.req("SEC-01", "SEC-07", "SEC-08")
@@ -268,6 +301,44 @@ def test_a_user_sees_their_own_customer_and_its_subscriptions_and_no_more(
         BOB: [{"initech"}, {"initech"}],
         UUID(int=0xC): [set(), set()],
     }
+
+
+def test_a_transaction_of_a_user_stays_that_users(
+    login: str, tenants: tuple[TenantId, TenantId]
+) -> None:
+    mine, _ = tenants
+    with Database(login, Role.API) as api:
+        for first, second in (
+            (Acting(mine, user_id=ALICE), Acting(mine)),
+            (Acting(mine, user_id=ALICE), Acting(mine, user_id=BOB)),
+            (Acting(mine), Acting(mine, user_id=ALICE)),
+        ):
+            with pytest.raises(errors.InsufficientPrivilege), api.transaction(first) as conn:
+                act(conn, second)
+
+
+def test_a_connection_forgets_what_a_statement_made_it_keep(
+    login: str, tenants: tuple[TenantId, TenantId]
+) -> None:
+    with Database(login, Role.API, connections_max=1) as api:
+        with api.transaction() as conn:
+            conn.execute("SELECT set_config('tollbook.tenant_id', %s, false)", (str(tenants[1]),))
+        with api.transaction() as conn:
+            assert owners_seen(conn, "catalog.meters") == set()
+
+
+def test_the_counter_of_meters_only_counts(login: str, tenants: tuple[TenantId, TenantId]) -> None:
+    for statement in (
+        "UPDATE catalog.catalog_version SET version = 16777215",
+        "UPDATE catalog.catalog_version SET version = version",
+        "DELETE FROM catalog.catalog_version",
+    ):
+        with (
+            Database(login, Role.API) as api,
+            pytest.raises((errors.IntegrityConstraintViolation, errors.InsufficientPrivilege)),
+            api.transaction(Acting(tenants[0])) as conn,
+        ):
+            conn.execute(statement.encode())
 
 
 def test_a_login_that_may_not_take_the_role_on_is_told_how(database_url: str, login: str) -> None:

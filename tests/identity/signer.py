@@ -43,6 +43,8 @@ KEY_SET = {
         public("encryption", STRANGER, alg="RS256", use="enc"),
         {"kid": "shared", "kty": "oct", "k": "c2VjcmV0", "alg": "HS256"},
         {"kid": "broken", "kty": "RSA", "n": "AQAB"},
+        {"kid": "none", "kty": "RSA", "n": "AQAB", "e": "AQAB", "alg": "none"},
+        {"kid": "strange", "kty": "EC", "crv": "P-0", "x": "AQ", "y": "AQ"},
         {"kty": "RSA", "n": "AQAB", "e": "AQAB"},
         "nothing",
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import threading
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -56,7 +57,7 @@ class Signer:
         self.document: dict[str, Any] = dict(KEY_SET)
 
     def keys(self) -> TokenKeys:
-        return TokenKeys(self.fetch, lambda: self.now)
+        return TokenKeys(lambda: self.fetch(), lambda: self.now)  # noqa: PLW0108 - may be replaced
 
     def fetch(self) -> dict[str, Any]:
         self.asked += 1
@@ -128,6 +129,11 @@ FORGED = {
     "an expiry that never comes": token(exp=float("inf")),
     "an expiry that is no number": token(exp=float("nan")),
     "an expiry in letters": token(exp="tomorrow"),
+    "an expiry of 400 digits": token(exp=10**400),
+    "issued 400 digits ago": token(iat=-(10**400)),
+    "a subject that no database takes": token(sub="a\x00"),
+    "a tenant with half a pair": token(tenant="\ud800"),
+    "a line break in the tenant": token(tenant="acme\n"),
     "expired": token(exp=SECONDS - LEEWAY_SECONDS),
     "not valid yet": token(nbf=SECONDS + LEEWAY_SECONDS + 1),
     "issued in the future": token(iat=SECONDS + LEEWAY_SECONDS + 1),
@@ -215,8 +221,35 @@ def test_known_keys_serve_while_the_signer_is_away() -> None:
         ("i", "", "https://x"),
         ("i", "a", "http://x"),
         ("i", "a", "file:///k"),
+        ("i", "a", "https://"),
+        ("i", "a", "http://127.0.0.1:80@evil.example/keys.json"),
+        ("i", "a", "https://user:secret@login.example/keys.json"),
+        ("i", "a", "http://127.0.0.1.evil.example/keys.json"),
     ],
 )
 def test_an_issuer_that_cannot_be_trusted_is_refused(words: tuple[str, str, str]) -> None:
     with pytest.raises(ValidationError):
         TokenIssuer(*words)
+
+
+def test_who_has_a_key_does_not_wait_for_a_signer_that_hangs() -> None:
+    signer, hangs, asked = Signer(), threading.Event(), threading.Event()
+    checked = verifier(signer)
+    checked.principal_of(token(), "meters:read")
+
+    def hang() -> dict[str, Any]:
+        asked.set()
+        assert hangs.wait(30)
+        return signer.document
+
+    signer.fetch = hang  # type: ignore[method-assign]
+    signer.now = 2 * FRESH_SECONDS
+    slow = threading.Thread(target=checked.principal_of, args=(token(), "meters:read"))
+    slow.start()
+    try:
+        assert asked.wait(30)
+        for _ in range(3):
+            checked.principal_of(token(), "meters:read")  # while the other one waits
+    finally:
+        hangs.set()
+        slow.join()

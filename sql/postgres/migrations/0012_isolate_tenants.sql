@@ -14,10 +14,16 @@ BEGIN
             IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = wanted) THEN
                 EXECUTE format('CREATE ROLE %I NOLOGIN', wanted);
             END IF;
+        EXCEPTION WHEN duplicate_object OR unique_violation THEN
+            NULL;
+        END;
+        -- Whoever migrates may work, too, where they are allowed to say so; else it is said to them
+        -- when they try.
+        BEGIN
             IF NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN
                 EXECUTE format('GRANT %I TO %I', wanted, current_user);
             END IF;
-        EXCEPTION WHEN duplicate_object OR unique_violation THEN
+        EXCEPTION WHEN insufficient_privilege THEN
             NULL;
         END;
     END LOOP;
@@ -36,12 +42,13 @@ $$ SELECT nullif(current_setting('tollbook.user_id', true), '')::uuid $$;
 CREATE FUNCTION tenancy.whole_tenant_id() RETURNS uuid LANGUAGE sql STABLE PARALLEL SAFE AS
 $$ SELECT CASE WHEN tenancy.user_id() IS NULL THEN tenancy.tenant_id() END $$;
 
--- Until the transaction ends. One that acts for a tenant never acts for another one.
+-- Until the transaction ends. One that acts for a tenant, or as a user, never acts for another one.
 CREATE FUNCTION tenancy.act(tenant uuid, app_user uuid, actor text, correlation text, causation text)
 RETURNS void LANGUAGE plpgsql AS
 $$
 BEGIN
-    IF tenancy.tenant_id() <> tenant THEN
+    IF tenancy.tenant_id() <> tenant
+        OR (tenancy.tenant_id() IS NOT NULL AND tenancy.user_id() IS DISTINCT FROM app_user) THEN
         RAISE EXCEPTION 'this transaction acts for tenant %, so it cannot act for %',
             tenancy.tenant_id(), tenant USING ERRCODE = 'insufficient_privilege';
     END IF;
@@ -104,13 +111,15 @@ USING (
     )
 );
 
--- The only rows that somebody sees of all tenants: what the data plane runs on, and whose periods
--- there are to close. Operators make tenants.
+-- The only rows that somebody sees of all tenants: what the data plane runs on, and, while they act
+-- for nobody, whose periods there are to close. Operators make tenants.
 CREATE POLICY snapshot_of_all ON identity.tenants FOR SELECT TO tollbook_snapshot USING (true);
 CREATE POLICY snapshot_of_all ON identity.api_keys FOR SELECT TO tollbook_snapshot USING (true);
 CREATE POLICY snapshot_of_all ON catalog.meters FOR SELECT TO tollbook_snapshot USING (true);
-CREATE POLICY billing_of_all ON identity.tenants FOR SELECT TO tollbook_billing USING (true);
-CREATE POLICY operation_of_all ON identity.tenants TO tollbook_operator USING (true) WITH CHECK (true);
+CREATE POLICY billing_of_all ON identity.tenants FOR SELECT TO tollbook_billing
+USING ((SELECT tenancy.tenant_id()) IS NULL);
+CREATE POLICY operation_of_all ON identity.tenants TO tollbook_operator
+USING ((SELECT tenancy.tenant_id()) IS NULL) WITH CHECK ((SELECT tenancy.tenant_id()) IS NULL);
 
 GRANT USAGE ON SCHEMA tenancy
 TO tollbook_snapshot, tollbook_api, tollbook_billing, tollbook_operator;
@@ -133,3 +142,18 @@ GRANT INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA invoicing TO tollbook_billi
 GRANT USAGE ON SCHEMA identity, catalog, subscriptions, corrections, invoicing, bitemporal TO tollbook_operator;
 GRANT SELECT, INSERT, UPDATE, DELETE
 ON ALL TABLES IN SCHEMA identity, catalog, subscriptions, corrections, invoicing TO tollbook_operator;
+
+-- The one row that all tenants write: it counts, and does nothing else.
+REVOKE INSERT, DELETE ON catalog.catalog_version FROM tollbook_api, tollbook_operator;
+CREATE FUNCTION catalog.count_on() RETURNS trigger LANGUAGE plpgsql AS
+$$
+BEGIN
+    IF NEW.version <> OLD.version + 1 THEN
+        RAISE EXCEPTION 'catalog version %: the next one is %', NEW.version, OLD.version + 1
+            USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    RETURN NEW;
+END
+$$;
+CREATE TRIGGER catalog_version_counts BEFORE UPDATE ON catalog.catalog_version
+FOR EACH ROW EXECUTE FUNCTION catalog.count_on();

@@ -1,1 +1,1 @@
-SELECT emptied FROM outbox.prune(%(before)s) AS emptied
+SELECT outbox.prune(%(slot)s, %(before)s) AS emptied

@@ -1,9 +1,2 @@
--- The first position that can still be read; one after the last where none can.
-SELECT coalesce(
-    (
-        SELECT position FROM outbox.billing_events
-        WHERE tenant_id = %(tenant_id)s AND position IS NOT NULL ORDER BY position LIMIT 1
-    ),
-    (SELECT last_position + 1 FROM outbox.positions WHERE tenant_id = %(tenant_id)s),
-    1
-) AS first_position
+-- How far a tenant's events go: those up to pruned_position are gone, or will be.
+SELECT last_position, pruned_position FROM outbox.positions WHERE tenant_id = %(tenant_id)s

@@ -1,5 +1,5 @@
 -- Whatever could show one tenant something of another: no row is as it should be. Two tables are
--- nobody's: which migrations ran, and how many meters there are.
+-- nobody's: which migrations ran, and how many meters there are. Schemas of others are not looked at.
 WITH roles AS
 (
     SELECT * FROM pg_roles
@@ -8,7 +8,9 @@ WITH roles AS
 spaces AS
 (
     SELECT oid, nspname FROM pg_namespace
-    WHERE nspname NOT LIKE 'pg\_%%' AND nspname <> 'information_schema'
+    WHERE nspname IN (
+        'identity', 'catalog', 'subscriptions', 'invoicing', 'corrections', 'outbox', 'bitemporal', 'tenancy'
+    )
 ),
 tables AS
 (
@@ -16,14 +18,27 @@ tables AS
     FROM pg_class AS class
     JOIN spaces ON spaces.oid = class.relnamespace
     WHERE class.relkind IN ('r', 'p')
-      AND spaces.nspname || '.' || class.relname NOT IN ('public.schema_migrations', 'catalog.catalog_version')
+      AND spaces.nspname || '.' || class.relname <> 'catalog.catalog_version'
 ),
-shared (name, policy) AS
+policies AS
+(
+    SELECT
+        tables.name, polname, polcmd, polroles = '{0}' AS for_all,
+        ARRAY(SELECT rolname::text FROM pg_roles WHERE pg_roles.oid = ANY (polroles)) AS roles,
+        coalesce(pg_get_expr(polqual, polrelid), pg_get_expr(polwithcheck, polrelid)) AS qual,
+        coalesce(pg_get_expr(polwithcheck, polrelid), pg_get_expr(polqual, polrelid)) AS checked
+    FROM pg_policy
+    JOIN tables ON tables.oid = polrelid
+),
+shared (name, polname, polcmd, rolname) AS
 (
     VALUES
-        ('identity.tenants', 'snapshot_of_all'), ('identity.tenants', 'billing_of_all'),
-        ('identity.tenants', 'operation_of_all'), ('identity.api_keys', 'snapshot_of_all'),
-        ('catalog.meters', 'snapshot_of_all')
+        ('identity.tenants', 'snapshot_of_all', 'r', 'tollbook_snapshot'),
+        ('identity.tenants', 'billing_of_all', 'r', 'tollbook_billing'),
+        ('identity.tenants', 'operation_of_all', '*', 'tollbook_operator'),
+        ('identity.api_keys', 'snapshot_of_all', 'r', 'tollbook_snapshot'),
+        ('catalog.meters', 'snapshot_of_all', 'r', 'tollbook_snapshot'),
+        ('outbox.positions', 'pruning_of_all', '*', 'tollbook_operator')
 )
 SELECT name, 'has no tenant_id that is never null' AS problem FROM tables
 WHERE name <> 'identity.tenants' AND NOT EXISTS (
@@ -36,18 +51,29 @@ WHERE NOT (relrowsecurity AND relforcerowsecurity)
 UNION ALL
 SELECT name, 'has no policy for its tenant' FROM tables
 WHERE NOT EXISTS (
-    SELECT FROM pg_policy
-    WHERE polrelid = tables.oid AND polname = 'own_tenant' AND polcmd = '*' AND polroles = '{0}'
-      AND pg_get_expr(polqual, polrelid) LIKE '%%tenancy.whole_tenant_id()%%'
-      AND pg_get_expr(polqual, polrelid) = pg_get_expr(polwithcheck, polrelid)
+    SELECT FROM policies
+    WHERE policies.name = tables.name AND polname = 'own_tenant' AND polcmd = '*' AND for_all
+      AND qual LIKE '%%tenancy.whole_tenant_id()%%' AND checked = qual
 )
 UNION ALL
-SELECT tables.name, 'has the policy ' || polname || ', which does not ask for the tenant'
-FROM pg_policy
-JOIN tables ON tables.oid = polrelid
-WHERE pg_get_expr(coalesce(polqual, polwithcheck), polrelid) NOT LIKE '%%tenant_id()%%'
-  AND (tables.name, polname) NOT IN (SELECT name, policy FROM shared)
-  AND NOT (tables.name LIKE 'outbox.billing\_events\_%%' AND polname = 'pruning_of_all')
+SELECT name, 'has the policy ' || polname || ', which does not ask for the tenant'
+FROM policies
+WHERE NOT (
+        polname = 'own_tenant'
+        OR (
+            qual LIKE '%%tenancy.tenant_id()%%' AND qual LIKE '%%tenancy.user_id()%%'
+            AND checked LIKE '%%tenancy.tenant_id()%%' AND checked LIKE '%%tenancy.user_id()%%'
+        )
+    )
+  AND NOT EXISTS (
+        SELECT FROM shared
+        WHERE shared.name = policies.name AND shared.polname = policies.polname
+          AND shared.polcmd = policies.polcmd::text AND policies.roles = ARRAY[shared.rolname]
+    )
+  AND NOT (
+        name LIKE 'outbox.billing\_events\_%%' AND polname = 'pruning_of_all' AND polcmd = 'r'
+        AND roles = ARRAY['tollbook_operator']
+    )
 UNION ALL
 SELECT tables.name, 'refers to ' || other.name || ' without the tenant'
 FROM pg_constraint
@@ -62,14 +88,23 @@ SELECT spaces.nspname || '.' || class.relname, 'is a view that runs as its owner
 FROM pg_class AS class
 JOIN spaces ON spaces.oid = class.relnamespace
 WHERE class.relkind = 'm'
-   OR (class.relkind = 'v' AND NOT coalesce('security_invoker=true' = ANY (class.reloptions), false))
+   OR (
+        class.relkind = 'v' AND NOT coalesce(
+            class.reloptions && ARRAY['security_invoker=true', 'security_invoker=on', 'security_invoker=1'], false
+        )
+    )
 UNION ALL
 SELECT spaces.nspname || '.' || proname, 'is a function that runs as its owner'
 FROM pg_proc
 JOIN spaces ON spaces.oid = pronamespace
 WHERE prosecdef
 UNION ALL
-SELECT name, 'is open to everybody' FROM tables, aclexplode(relacl) AS granted WHERE granted.grantee = 0
+SELECT name, 'is open to everybody' FROM tables
+WHERE EXISTS (SELECT FROM aclexplode(relacl) AS granted WHERE granted.grantee = 0)
+   OR EXISTS (
+        SELECT FROM pg_attribute, aclexplode(attacl) AS granted
+        WHERE attrelid = tables.oid AND granted.grantee = 0
+    )
 UNION ALL
 SELECT rolname, 'is a role that may log in, or do more than its tenant''s work' FROM roles
 WHERE rolsuper OR rolbypassrls OR rolcanlogin OR rolcreaterole OR rolcreatedb OR rolreplication

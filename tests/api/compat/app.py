@@ -13,10 +13,11 @@ import httpx
 import pyarrow as pa
 from fastapi import FastAPI
 
-from api.compat.services import Services, Usage
+from api.compat.services import Services
 from api.compat_app import add_compatible_routes
 from api.key_gate import KeyGate
 from api.openapi import describe
+from api.usage_connection import UsageConnection
 from catalog.snapshot import ApiKeyPrincipal, CatalogSnapshot
 from core.clock import ManualClock
 from core.ids import TenantId
@@ -81,7 +82,7 @@ class Routes:
         intake = Intake(self.log, self.clock)  # type: ignore[arg-type]  # all that Intake calls
         services = Services(
             gate, self._limited, lambda: intake, self.clock, Database(_NOWHERE), _NO_USAGE,
-            Usage(_NO_USAGE),
+            UsageConnection(_NO_USAGE),
         )  # fmt: skip
         self._gate = gate
         self.app = FastAPI()

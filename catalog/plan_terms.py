@@ -1,0 +1,147 @@
+"""What a version of a plan sells and gives: its lines and entitlements, checked as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Final
+
+from catalog.meter_definition import check_slug
+from catalog.prices import PriceTerms, content_hash
+from core.calendar.intervals import MONTHLY, Interval
+from core.errors import ValidationError
+from core.ids import FeatureId, MeterId
+from core.money import Currency
+
+RATE_CARDS_MAX: Final = 500
+"""Lines of one plan version."""
+
+_FLAT: Final = "flat"
+
+
+@dataclass(frozen=True, slots=True)
+class RateCard:
+    """One line of a plan: a price, and the meter it is for (none for a flat fee).
+
+    `key` names the line for ever, across versions; `name` is what the invoice says. Billed in
+    arrears, for each period of the subscriptions whose billing cycle is its `cadence`; of all where
+    it has none.
+    """
+
+    key: str
+    name: str
+    price: PriceTerms
+    meter_id: MeterId | None = None
+    cadence: Interval | None = None
+    timing: str = "in_arrears"
+
+    def __post_init__(self) -> None:
+        check_slug(self.key, "key")
+        if self.price.metered != (self.meter_id is not None):
+            need = "needs a meter" if self.price.metered else "must not have a meter"
+            raise ValidationError(
+                f"meter: the price model {self.price.model} of line {self.key!r} {need}",
+                field="meter",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class PlanEntitlement:
+    """What a plan version gives of a feature, called `feature`.
+
+    Of a metered one up to `limit` (None: without end) in each `reset` (None: the billing period),
+    refused beyond it where `hard`; of a static one the text `value`.
+    """
+
+    feature_id: FeatureId
+    feature: str
+    limit: Decimal | None = None
+    hard: bool = False
+    reset: Interval | None = None
+    value: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlanTerms:
+    """The content of a plan version. Raises `ValidationError` for what contradicts itself."""
+
+    currency: Currency
+    rate_cards: tuple[RateCard, ...]
+    entitlements: tuple[PlanEntitlement, ...] = ()
+
+    def __post_init__(self) -> None:
+        _check_lines(self.currency, self.rate_cards)
+        features = [each.feature for each in self.entitlements]
+        twice = sorted({name for name in features if features.count(name) > 1})
+        if twice:
+            raise ValidationError(
+                f"entitlements: the feature {twice[0]!r} is given twice", field="entitlements"
+            )
+
+    def advertised(self) -> dict[str, Any]:
+        """What a period costs before any use, by billing cycle: the sum of its flat fees."""
+        cadences = {card.cadence for card in self.rate_cards}
+        cycles = {cadence for cadence in cadences if cadence is not None} or {MONTHLY}
+        prices = {}
+        for cycle in sorted(cycles, key=str):
+            fees = [
+                Decimal(card.price.parameters["amount"])
+                for card in self.rate_cards
+                if card.price.model == _FLAT and card.cadence in {None, cycle}
+            ]
+            amount = f"{sum(fees, Decimal(0)):f}"
+            prices[str(cycle)] = {"amount": amount, "currency": self.currency.code}
+        return prices
+
+    @property
+    def content_hash(self) -> str:
+        """Hex SHA-256: equal terms have equal hashes, however written."""
+        lines = [
+            {
+                "key": card.key,
+                "name": card.name,
+                "meter_id": None if card.meter_id is None else str(card.meter_id),
+                "price": card.price.content_hash,
+                "cadence": card.cadence and str(card.cadence),
+                "timing": card.timing,
+            }
+            for card in self.rate_cards
+        ]
+        content: dict[str, Any] = {"currency": self.currency.code, "lines": lines}
+        if self.entitlements:
+            content["entitlements"] = [
+                {
+                    "feature_id": str(each.feature_id),
+                    "limit": None if each.limit is None else f"{each.limit:f}",
+                    "hard": each.hard,
+                    "reset": each.reset and str(each.reset),
+                    "value": each.value,
+                }
+                for each in sorted(self.entitlements, key=lambda each: each.feature)
+            ]
+        return content_hash(content)
+
+
+def _check_lines(currency: Currency, rate_cards: Sequence[RateCard]) -> None:
+    if not 1 <= len(rate_cards) <= RATE_CARDS_MAX:
+        raise ValidationError(
+            f"rate_cards: a plan has 1 to {RATE_CARDS_MAX} of them", field="rate_cards"
+        )
+    for field in ("key", "meter_id"):
+        seen: set[object] = set()
+        for card in rate_cards:
+            value = getattr(card, field)
+            if value is not None and value in seen:
+                raise ValidationError(
+                    f"rate_cards: two lines have the {field} of {card.key!r}; a plan prices a meter"
+                    " once, and a key names one line",
+                    field=field,
+                )
+            seen.add(value)
+    for card in rate_cards:
+        if card.price.currency != currency:
+            raise ValidationError(
+                f"currency: line {card.key!r} is in {card.price.currency}, the plan in {currency}",
+                field="currency",
+            )

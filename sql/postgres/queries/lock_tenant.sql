@@ -1,0 +1,1 @@
+SELECT id, slug, name, metadata FROM identity.tenants WHERE slug = %(slug)s FOR UPDATE

@@ -1,0 +1,5 @@
+UPDATE catalog.features
+SET name = %(name)s, metadata = %(metadata)s, archived_at = %(archived_at)s,
+    valid_from = greatest(%(now)s, valid_from),
+    recorded_from = greatest(%(now)s, recorded_from + interval '1 microsecond')
+WHERE tenant_id = %(tenant_id)s AND id = %(id)s
