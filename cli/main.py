@@ -21,6 +21,8 @@ COMMANDS: Final = (
     "tenants",
     "keys",
     "meters",
+    "features",
+    "plans",
     "prices",
     "rate",
     "ingest",

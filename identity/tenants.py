@@ -33,9 +33,11 @@ def find_tenant(conn: Connection, slug: str) -> Tenant:
     if slug.startswith("ten_"):
         with suppress(ValidationError):
             tenant_id = parse_id("ten", slug)
-    row = conn.execute(
-        sql.load("postgres/queries/select_tenant"), {"slug": slug, "id": tenant_id}
-    ).fetchone()
+    row = None
+    if slug.isprintable():
+        row = conn.execute(
+            sql.load("postgres/queries/select_tenant"), {"slug": slug, "id": tenant_id}
+        ).fetchone()
     if row is None:
         raise NotFoundError(f"tenant: there is none called {slug!r}", slug=slug)
     return Tenant(**row)

@@ -175,11 +175,12 @@ def _add_life(router: APIRouter, db: Database, clock: Clock, acting_of: ActingOf
         with db.transaction(acting) as conn:
 
             def perform() -> dict[str, Any]:
-                plan = activate_draft(conn, clock, acting.tenant_id, slug, revision)
-                return _shown(response, plan)
+                return activate_draft(conn, clock, acting.tenant_id, slug, revision).as_resource()
 
             asked = {"if_match": if_match}
-            return perform_once(conn, clock, request, acting.tenant_id, asked, perform)
+            sold = perform_once(conn, clock, request, acting.tenant_id, asked, perform)
+        response.headers["ETag"] = f'"{sold["draft_revision"]}"'
+        return sold
 
     @router.post("/{slug}/archive", summary="Sell a plan no more")
     def archive(request: Request, slug: Slug) -> dict[str, Any]:

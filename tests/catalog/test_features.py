@@ -99,7 +99,7 @@ def test_what_is_no_feature_is_refused_by_name(
         pytest.raises(ValidationError, match=rf"^{field}: "),
         database.transaction() as conn,
     ):
-        create_feature(conn, clock, tenant_id, **(good | words))  # type: ignore[arg-type]
+        create_feature(conn, clock, tenant_id, **(good | words))  # type: ignore[arg-type]  # not all are texts
 
 
 def test_names_in_use_unknown_ones_and_those_of_others_are_refused(

@@ -242,7 +242,7 @@ def test_who_has_a_key_does_not_wait_for_a_signer_that_hangs() -> None:
         assert hangs.wait(30)
         return signer.document
 
-    signer.fetch = hang  # type: ignore[method-assign]
+    signer.fetch = hang  # type: ignore[method-assign]  # for this test
     signer.now = 2 * FRESH_SECONDS
     slow = threading.Thread(target=checked.principal_of, args=(token(), "meters:read"))
     slow.start()

@@ -1,0 +1,89 @@
+"""`tollbook features`: what plans give."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.options import Json, StateDir
+from cli.output import print_table
+from cli.tenants import TenantSlug, chosen_tenant, open_database
+
+app = typer.Typer(help="Create, list and archive features.", no_args_is_help=True)
+
+Slug = Annotated[str, typer.Argument(help="The feature's slug.")]
+
+
+@app.command()
+def create(
+    slug: Slug,
+    kind: Annotated[str, typer.Option(help="metered, boolean or static.")],
+    name: Annotated[str | None, typer.Option(help="What people call it.")] = None,
+    meter: Annotated[str | None, typer.Option(help="Slug of what a metered one counts.")] = None,
+    tenant: TenantSlug = None,
+    state_dir: StateDir = Path(".tollbook"),
+    as_json: Json = False,
+) -> None:
+    """Create a feature; what it is stays.
+
+    Example: tollbook features create tokens --kind metered --meter tokens
+    """
+    from catalog.features import create_feature
+    from core.clock import SystemClock
+
+    with open_database(state_dir) as db, db.transaction() as conn:
+        tenant_id = chosen_tenant(conn, tenant).id
+        made = create_feature(
+            conn, SystemClock(), tenant_id, slug=slug, name=name or slug, kind=kind, meter=meter
+        )
+    if as_json:
+        print(json.dumps(made.as_resource(), indent=2, ensure_ascii=False))
+    else:
+        print(f"created feature {slug}")
+
+
+@app.command("list")
+def list_features(
+    tenant: TenantSlug = None, state_dir: StateDir = Path(".tollbook"), as_json: Json = False
+) -> None:
+    """List all features, by slug.
+
+    Example: tollbook features list --json
+    """
+    from catalog.features import features_by_slug
+
+    with open_database(state_dir) as db, db.transaction() as conn:
+        found = list(features_by_slug(conn, chosen_tenant(conn, tenant).id).values())
+    if as_json:
+        print(json.dumps([each.as_resource() for each in found], indent=2, ensure_ascii=False))
+        return
+    rows = [
+        (each.slug, each.name, each.kind, each.meter or "", "archived" if each.archived_at else "")
+        for each in found
+    ]
+    print_table(rows, ("slug", "name", "kind", "meter", ""))
+
+
+@app.command()
+def archive(
+    slug: Slug,
+    tenant: TenantSlug = None,
+    state_dir: StateDir = Path(".tollbook"),
+    as_json: Json = False,
+) -> None:
+    """Let no new plan version give a feature; those that do go on.
+
+    Example: tollbook features archive sso
+    """
+    from catalog.features import archive_feature
+    from core.clock import SystemClock
+
+    with open_database(state_dir) as db, db.transaction() as conn:
+        gone = archive_feature(conn, SystemClock(), chosen_tenant(conn, tenant).id, slug)
+    if as_json:
+        print(json.dumps(gone.as_resource(), indent=2, ensure_ascii=False))
+    else:
+        print(f"archived feature {slug}")

@@ -1,0 +1,150 @@
+"""`tollbook plans`: what is sold, written as drafts and activated as versions."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.documents import read_document
+from cli.options import Json, StateDir
+from cli.output import print_table
+from cli.tenants import TenantSlug, chosen_tenant, open_database
+
+if TYPE_CHECKING:
+    from catalog.plan_catalog import Plan
+
+app = typer.Typer(help="Write, activate, list and archive plans.", no_args_is_help=True)
+
+Slug = Annotated[str, typer.Argument(help="The plan's slug.")]
+PlanFile = Annotated[
+    Path, typer.Argument(help="TOML or JSON: currency, rate_cards, maybe entitlements.")
+]
+
+
+@app.command("list")
+def list_plans(
+    tenant: TenantSlug = None, state_dir: StateDir = Path(".tollbook"), as_json: Json = False
+) -> None:
+    """List all plans, by slug.
+
+    Example: tollbook plans list --json
+    """
+    from catalog.plan_catalog import page_of_plans
+
+    with open_database(state_dir) as db, db.transaction() as conn:
+        found = page_of_plans(conn, chosen_tenant(conn, tenant).id, limit=1_000_000)
+    if as_json:
+        print(json.dumps([plan.as_resource() for plan in found], indent=2, ensure_ascii=False))
+        return
+    rows = [
+        (
+            plan.slug,
+            plan.name,
+            "" if plan.sold is None else str(plan.sold),
+            "yes" if plan.draft else "",
+            "public" if plan.public else "",
+            "archived" if plan.archived_at else "",
+        )
+        for plan in found
+    ]
+    print_table(rows, ("slug", "name", "version", "draft", "", ""))
+
+
+@app.command()
+def show(
+    slug: Slug,
+    version: Annotated[int | None, typer.Option(min=1, help="One of its versions.")] = None,
+    tenant: TenantSlug = None,
+    state_dir: StateDir = Path(".tollbook"),
+) -> None:
+    """Print a plan, or one of its versions, as JSON.
+
+    Example: tollbook plans show standard --version 2
+    """
+    from catalog.plan_catalog import find_plan, find_version
+
+    with open_database(state_dir) as db, db.transaction(snapshot=True) as conn:
+        tenant_id = chosen_tenant(conn, tenant).id
+        if version is None:
+            found = find_plan(conn, tenant_id, slug).as_resource()
+        else:
+            found = find_version(conn, tenant_id, slug, version)
+    print(json.dumps(found, indent=2, ensure_ascii=False))
+
+
+@app.command()
+def draft(
+    slug: Slug,
+    file: PlanFile,
+    name: Annotated[str | None, typer.Option(help="Of a new plan: what invoices call it.")] = None,
+    public: Annotated[
+        bool, typer.Option("--public", help="Of a new plan: list it in public.")
+    ] = False,
+    tenant: TenantSlug = None,
+    state_dir: StateDir = Path(".tollbook"),
+    as_json: Json = False,
+) -> None:
+    """Write what the next version of a plan sells and gives; the plan is created if missing.
+
+    Example: tollbook plans draft standard standard.toml
+    """
+    from catalog.plan_catalog import PlanLabels, create_plan, page_of_plans, write_draft
+    from core.clock import SystemClock
+
+    content, clock = read_document(file), SystemClock()
+    with open_database(state_dir) as db, db.transaction() as conn:
+        tenant_id = chosen_tenant(conn, tenant).id
+        if page_of_plans(conn, tenant_id, slug=slug, limit=1):
+            plan = write_draft(conn, clock, tenant_id, slug, content)
+        else:
+            labels = PlanLabels(name, public=public)
+            plan = create_plan(conn, clock, tenant_id, slug, labels, content)
+    _show(plan, as_json, f"wrote draft of plan {slug}, revision {plan.draft_revision}")
+
+
+@app.command()
+def activate(
+    slug: Slug,
+    tenant: TenantSlug = None,
+    state_dir: StateDir = Path(".tollbook"),
+    as_json: Json = False,
+) -> None:
+    """Sell a plan's draft from now on, as its next version.
+
+    Example: tollbook plans activate standard
+    """
+    from catalog.plan_catalog import activate_draft
+    from core.clock import SystemClock
+
+    with open_database(state_dir) as db, db.transaction() as conn:
+        plan = activate_draft(conn, SystemClock(), chosen_tenant(conn, tenant).id, slug)
+    _show(plan, as_json, f"plan {slug}: version {plan.sold} is sold")
+
+
+@app.command()
+def archive(
+    slug: Slug,
+    tenant: TenantSlug = None,
+    state_dir: StateDir = Path(".tollbook"),
+    as_json: Json = False,
+) -> None:
+    """Sell a plan no more; subscriptions go on.
+
+    Example: tollbook plans archive standard
+    """
+    from catalog.plan_catalog import archive_plan
+    from core.clock import SystemClock
+
+    with open_database(state_dir) as db, db.transaction() as conn:
+        plan = archive_plan(conn, SystemClock(), chosen_tenant(conn, tenant).id, slug)
+    _show(plan, as_json, f"archived plan {slug}")
+
+
+def _show(plan: Plan, as_json: bool, done: str) -> None:
+    if as_json:
+        print(json.dumps(plan.as_resource(), indent=2, ensure_ascii=False))
+    else:
+        print(done)
