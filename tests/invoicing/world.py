@@ -58,8 +58,9 @@ _STATEMENTS = {
         VALUES (%(id)s, %(tenant_id)s, 'payg', 'Pay as you go', %(now)s, %(now)s)""",
     "version": """
         INSERT INTO catalog.plan_versions (id, tenant_id, plan_id, number, currency, content_hash,
-            valid_from, recorded_from)
-        VALUES (%(id)s, %(tenant_id)s, %(plan_id)s, %(number)s, 'EUR', 'x', %(now)s, %(now)s)""",
+            valid_from, recorded_from, archived_at)
+        VALUES (%(id)s, %(tenant_id)s, %(plan_id)s, %(number)s, 'EUR', 'x', %(now)s, %(now)s,
+            %(archived_at)s)""",
     "price": """
         INSERT INTO catalog.prices (id, tenant_id, model, currency, parameters, rounding,
             content_hash, version, valid_from, recorded_from)
@@ -138,7 +139,8 @@ def found_tenant(url: str, slug: str, customers: int, broken: Sequence[int] = ()
         insert("plan", id=plan_id)
         for number, currency in ((1, "EUR"), (2, "USD")):
             version_id = named(slug, "version", number)
-            insert("version", id=version_id, number=number)
+            archived_at = OCTOBER if number == 1 else None
+            insert("version", id=version_id, number=number, archived_at=archived_at)
             cards = (("fee", "flat", "10.00", None), ("tokens", "per_unit", "0.01", meter_id))
             for position, (key, model, amount, meter) in enumerate(cards):
                 price_id = named(slug, "price", number, key)
