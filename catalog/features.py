@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, get_args
@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 from psycopg.types.json import Jsonb
 
 import sql
-from catalog.meter_definition import check_label, check_slug, is_slug
+from catalog.meter_definition import check_name, check_slug, is_slug
 from catalog.meter_register import check_metadata, find_meter
 from core.clock import Clock
 from core.errors import ConflictError, NotFoundError, ValidationError
@@ -65,7 +65,7 @@ def create_feature(
     Raises `ValidationError`, `NotFoundError` for a meter that there is not, `ConflictError` for a
     slug in use.
     """
-    check_label("name", name)
+    check_name(name)
     if kind not in get_args(FeatureKind):
         known = ", ".join(get_args(FeatureKind))
         raise ValidationError(f"kind: {kind!r} is none of {known}", field="kind")
@@ -87,12 +87,15 @@ def create_feature(
     return _told(conn, clock, tenant_id, slug, "created")
 
 
-def find_feature(conn: Connection, tenant_id: TenantId, slug: str) -> Feature:
-    """The feature called `slug`, locked until commit. Raises `NotFoundError`."""
+def find_feature(
+    conn: Connection, tenant_id: TenantId, slug: str, *, lock: bool = False
+) -> Feature:
+    """The feature called `slug`; `lock` holds it until commit. Raises `NotFoundError`."""
     row = None
     if is_slug(slug):
+        query = "lock_feature" if lock else "select_feature"
         row = conn.execute(
-            sql.load("postgres/queries/lock_feature"), {"tenant_id": tenant_id, "slug": slug}
+            sql.load(f"postgres/queries/{query}"), {"tenant_id": tenant_id, "slug": slug}
         ).fetchone()
     if row is None:
         raise NotFoundError(f"feature: there is none called {slug!r}", slug=slug)
@@ -128,6 +131,24 @@ def features_by_slug(conn: Connection, tenant_id: TenantId) -> dict[str, Feature
     return found
 
 
+def refuse_archived(
+    conn: Connection, tenant_id: TenantId, feature_ids: Sequence[FeatureId]
+) -> None:
+    """Raise `ValidationError` where one of the features is archived; none is until commit."""
+    rows = conn.execute(
+        sql.load("postgres/queries/share_features"),
+        {"tenant_id": tenant_id, "ids": list(feature_ids)},
+    )
+    archived = {row["id"]: row["slug"] for row in rows if row["archived_at"] is not None}
+    for index, feature_id in enumerate(feature_ids):
+        if feature_id in archived:
+            raise ValidationError(
+                f"entitlements[{index}].feature: {archived[feature_id]!r} is archived; new versions"
+                " cannot give it",
+                field=f"entitlements[{index}].feature",
+            )
+
+
 def change_feature(
     conn: Connection,
     clock: Clock,
@@ -138,8 +159,8 @@ def change_feature(
     metadata: Mapping[str, str] | None = None,
 ) -> Feature:
     """Change labels; None leaves one as it is. Raises `NotFoundError`, `ValidationError`."""
-    known = find_feature(conn, tenant_id, slug)
-    check_label("name", name or "")
+    known = find_feature(conn, tenant_id, slug, lock=True)
+    check_name(name)
     new_name = known.name if name is None else name
     labels = known.metadata if metadata is None else check_metadata(metadata)
     if (new_name, labels) == (known.name, known.metadata):
@@ -150,7 +171,7 @@ def change_feature(
 
 def archive_feature(conn: Connection, clock: Clock, tenant_id: TenantId, slug: str) -> Feature:
     """Let no new plan version give the feature; those that do go on. Again changes nothing."""
-    known = find_feature(conn, tenant_id, slug)
+    known = find_feature(conn, tenant_id, slug, lock=True)
     if known.archived_at is not None:
         return known
     _update(conn, clock, known, known.name, known.metadata, clock.now())

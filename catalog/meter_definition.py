@@ -280,3 +280,12 @@ def check_label(label: str, text: str) -> None:
     """Refuse a label that is too long, or no text, with a `ValidationError`."""
     if len(check_text(text, label).encode()) > LABEL_BYTES_MAX:
         raise ValidationError(f"{label}: give at most {LABEL_BYTES_MAX} bytes", field=label)
+
+
+def check_name(name: str | None) -> None:
+    """Refuse a name that is empty or no label with a `ValidationError`; None is no name."""
+    if name is None:
+        return
+    check_label("name", name)
+    if not name.strip():
+        raise ValidationError("name: give it one, or leave it out", field="name")

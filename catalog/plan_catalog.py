@@ -10,58 +10,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
 import sql
-from catalog.features import features_by_slug
-from catalog.meter_definition import check_label, check_slug, is_slug
+from catalog.features import features_by_slug, refuse_archived
+from catalog.meter_definition import check_label, check_name, check_slug, is_slug
 from catalog.meter_register import check_metadata
 from catalog.meters import list_meters
 from catalog.plan_document import parse_content, terms_of
 from catalog.plan_terms import PlanTerms
+from catalog.plan_view import Plan, find_plan, tell_plan
 from catalog.plans import archive_versions, ensure_plan_version
 from core.clock import Clock
-from core.errors import ConflictError, NotFoundError, PreconditionError
-from core.ids import PlanId, TenantId, format_id, new_uuid
-from db.outbox import Change, append
+from core.errors import ConflictError, PreconditionError
+from core.ids import TenantId, new_uuid
 from db.postgres import Connection
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """A plan; `sold` is the number of the version that can be bought, `draft` what is next."""
-
-    id: PlanId
-    slug: str
-    name: str
-    description: str
-    public: bool
-    prices: dict[str, Any]
-    limits: dict[str, Any]
-    metadata: dict[str, str]
-    archived_at: datetime | None
-    sold: int | None
-    draft: dict[str, Any] | None
-    draft_revision: int
-
-    def as_resource(self) -> dict[str, Any]:
-        """The form that API and CLI show."""
-        return {
-            "id": format_id("pln", self.id),
-            "slug": self.slug,
-            "name": self.name,
-            "description": self.description,
-            "public": self.public,
-            "prices": self.prices,
-            "limits": self.limits,
-            "metadata": self.metadata,
-            "archived_at": self.archived_at and self.archived_at.isoformat(),
-            "active_version": self.sold,
-            "draft": self.draft,
-            "draft_revision": self.draft_revision,
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +39,7 @@ class PlanLabels:
 
     def check(self) -> None:
         """Raise `ValidationError` for a label that is none."""
-        check_label("name", self.name or "")
+        check_name(self.name)
         check_label("description", self.description or "")
         check_metadata(self.metadata)
 
@@ -107,44 +71,8 @@ def create_plan(
     }
     if not conn.execute(sql.load("postgres/queries/insert_plan"), row).rowcount:
         raise ConflictError(f"slug: the plan {slug!r} exists already", field="slug")
-    made = _told(conn, clock, tenant_id, slug, "created")
+    made = tell_plan(conn, clock, tenant_id, slug, "created")
     return made if content is None else write_draft(conn, clock, tenant_id, slug, content)
-
-
-def find_plan(conn: Connection, tenant_id: TenantId, slug: str) -> Plan:
-    """The plan called `slug`. Raises `NotFoundError`."""
-    found = page_of_plans(conn, tenant_id, slug=slug, limit=1) if is_slug(slug) else []
-    if not found:
-        raise NotFoundError(f"plan: there is none called {slug!r}", slug=slug)
-    return found[0]
-
-
-def page_of_plans(
-    conn: Connection,
-    tenant_id: TenantId,
-    *,
-    slug: str | None = None,
-    after: str = "",
-    limit: int = 100,
-    archived: bool | None = None,
-    public: bool | None = None,
-) -> list[Plan]:
-    """At most `limit` plans whose slug comes after `after`, by slug.
-
-    `archived` and `public` pick those that are, or are not; None: both.
-    """
-    rows = conn.execute(
-        sql.load("postgres/queries/select_plan_page"),
-        {
-            "tenant_id": tenant_id,
-            "slug": slug,
-            "after": after,
-            "limit": limit,
-            "archived": archived,
-            "public": public,
-        },
-    )
-    return [Plan(**row) for row in rows]
 
 
 def change_plan(
@@ -163,7 +91,7 @@ def change_plan(
     if changed == before and metadata == known.metadata:
         return known
     _update(conn, clock, tenant_id, known, changed, metadata, known.archived_at)
-    return _told(conn, clock, tenant_id, slug, "updated")
+    return tell_plan(conn, clock, tenant_id, slug, "updated")
 
 
 def write_draft(
@@ -185,7 +113,8 @@ def write_draft(
         raise ConflictError(f"plan: {slug!r} is archived; create another one", field="slug")
     _check_revision(known, revision)
     document = parse_content(content).model_dump(exclude_none=True, exclude_defaults=True)
-    _resolve(conn, tenant_id, document)
+    terms = _resolve(conn, tenant_id, document)
+    refuse_archived(conn, tenant_id, [each.feature_id for each in terms.entitlements])
     conn.execute(
         sql.load("postgres/queries/upsert_plan_draft"),
         {
@@ -196,7 +125,7 @@ def write_draft(
             "now": clock.now(),
         },
     )
-    return _told(conn, clock, tenant_id, slug, "draft.written")
+    return tell_plan(conn, clock, tenant_id, slug, "draft.written")
 
 
 def activate_draft(
@@ -213,14 +142,11 @@ def activate_draft(
             f"plan: {slug!r} has no draft that could be activated; write one first", field="slug"
         )
     terms = _resolve(conn, tenant_id, known.draft)
-    conn.execute(
-        sql.load("postgres/queries/delete_plan_draft"),
-        {"tenant_id": tenant_id, "plan_id": known.id},
-    )
+    _clear_draft(conn, clock, tenant_id, known)
     ensure_plan_version(
         conn, clock, tenant_id, slug=slug, name=known.name, terms=terms, limits=known.limits
     )
-    return find_plan(conn, tenant_id, slug)
+    return tell_plan(conn, clock, tenant_id, slug, "activated")
 
 
 def archive_plan(conn: Connection, clock: Clock, tenant_id: TenantId, slug: str) -> Plan:
@@ -229,61 +155,24 @@ def archive_plan(conn: Connection, clock: Clock, tenant_id: TenantId, slug: str)
     if known.archived_at is not None:
         return known
     archive_versions(conn, clock, tenant_id, known.id)
+    _clear_draft(conn, clock, tenant_id, known)
     labels = {"name": known.name, "description": known.description, "public": known.public}
     _update(conn, clock, tenant_id, known, labels, known.metadata, clock.now())
-    return _told(conn, clock, tenant_id, slug, "archived")
-
-
-def find_version(conn: Connection, tenant_id: TenantId, slug: str, number: int) -> dict[str, Any]:
-    """A version of a plan, as it is shown: what it sells and gives. Raises `NotFoundError`."""
-    plan = find_plan(conn, tenant_id, slug)
-    values = {"tenant_id": tenant_id, "plan_id": plan.id, "number": number}
-    row = conn.execute(sql.load("postgres/queries/select_plan_version"), values).fetchone()
-    if row is None:
-        raise NotFoundError(f"version: plan {slug!r} has none with the number {number}")
-    cards = conn.execute(
-        sql.load("postgres/queries/select_plan_lines"),
-        {"tenant_id": tenant_id, "plan_version_ids": [row["id"]]},
-    )
-    given = conn.execute(
-        sql.load("postgres/queries/select_plan_entitlements"),
-        {"tenant_id": tenant_id, "plan_version_id": row["id"]},
-    )
-    return {
-        "id": format_id("plv", row["id"]),
-        "plan": slug,
-        "number": number,
-        "status": "active" if row["archived_at"] is None else "archived",
-        "currency": row["currency"],
-        "content_hash": row["content_hash"],
-        "activated_at": row["valid_from"].isoformat(),
-        "archived_at": row["archived_at"] and row["archived_at"].isoformat(),
-        "rate_cards": [_shown_card(card) for card in cards],
-        "entitlements": [dict(each) for each in given],
-    }
-
-
-def _shown_card(card: Mapping[str, Any]) -> dict[str, Any]:
-    price_id: UUID = card["price_id"]
-    return {
-        "key": card["key"],
-        "name": card["name"],
-        "meter": card["meter_slug"],
-        "cadence": card["cadence"],
-        "price": {
-            "id": format_id("prc", price_id),
-            "version": card["price_version"],
-            "model": card["model"],
-            "rounding": card["rounding"],
-            **card["parameters"],
-        },
-    }
+    return tell_plan(conn, clock, tenant_id, slug, "archived")
 
 
 def _locked(conn: Connection, tenant_id: TenantId, slug: str) -> Plan:
     """The plan, its row locked until commit: changes of one plan come one after the other."""
-    conn.execute(sql.load("postgres/queries/lock_plan"), {"tenant_id": tenant_id, "slug": slug})
+    if is_slug(slug):
+        conn.execute(sql.load("postgres/queries/lock_plan"), {"tenant_id": tenant_id, "slug": slug})
     return find_plan(conn, tenant_id, slug)
+
+
+def _clear_draft(conn: Connection, clock: Clock, tenant_id: TenantId, known: Plan) -> None:
+    conn.execute(
+        sql.load("postgres/queries/clear_plan_draft"),
+        {"tenant_id": tenant_id, "plan_id": known.id, "now": clock.now()},
+    )
 
 
 def _check_revision(known: Plan, revision: int | None) -> None:
@@ -320,11 +209,3 @@ def _update(
             "now": clock.now(),
         },
     )
-
-
-def _told(conn: Connection, clock: Clock, tenant_id: TenantId, slug: str, what: str) -> Plan:
-    """The plan as it is now, after it was written down what became of it."""
-    found = find_plan(conn, tenant_id, slug)
-    shown = found.as_resource()
-    append(conn, clock, tenant_id, Change(f"plan.{what}", shown["id"], shown))
-    return found

@@ -127,10 +127,6 @@ def _entitlement(entry: EntitlementEntry, features: Mapping[str, Feature]) -> Pl
     feature = features.get(entry.feature)
     if feature is None:
         raise NotFoundError(f"feature: there is none called {entry.feature!r}; create it first")
-    if feature.archived_at is not None:
-        raise ValidationError(
-            f"feature: {entry.feature!r} is archived; new versions cannot give it", field="feature"
-        )
     metered = {"limit": entry.limit, "reset": entry.reset, "hard": entry.hard or None}
     if feature.kind != "metered":
         for name, value in metered.items():

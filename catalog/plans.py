@@ -10,11 +10,13 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 
 import sql
+from catalog.features import refuse_archived
 from catalog.meters import check_slug
 from catalog.plan_terms import PlanEntitlement, PlanTerms, RateCard
+from catalog.plan_view import tell_plan
 from catalog.prices import PriceTerms
 from core.clock import Clock
-from core.errors import NotFoundError
+from core.errors import ConflictError, NotFoundError
 from core.ids import PlanId, PriceId, TenantId, format_id, new_uuid
 from core.money import Currency
 from db.outbox import Change, append
@@ -34,6 +36,7 @@ class PlanVersion:
     plan_id: PlanId
     number: int
     currency: Currency
+    sold: bool = True
 
 
 def ensure_plan_version(
@@ -55,9 +58,11 @@ def ensure_plan_version(
     plan_id = _ensure_plan(conn, clock, tenant_id, check_slug(slug), name, advertised, limits)
     newest, currency = _newest_version(conn, tenant_id, plan_id), terms.currency
     digest = terms.content_hash
+    sold = newest is not None and newest["archived_at"] is None
+    if newest is not None and sold and newest["content_hash"] == digest:
+        return _version_of_row(newest), False
+    refuse_archived(conn, tenant_id, [each.feature_id for each in terms.entitlements])
     if newest is not None:
-        if newest["archived_at"] is None and newest["content_hash"] == digest:
-            return _version_of_row(newest), False
         archive_versions(conn, clock, tenant_id, plan_id)
     version = PlanVersion(
         new_uuid(clock), plan_id, 1 if newest is None else newest["number"] + 1, currency
@@ -83,15 +88,13 @@ def ensure_plan_version(
 
 
 def find_plan_version(conn: Connection, tenant_id: TenantId, slug: str) -> PlanVersion:
-    """The version of the plan called `slug` that is sold. Raises `NotFoundError`."""
+    """The newest version of the plan called `slug`, sold or not. Raises `NotFoundError`."""
     plan = conn.execute(
         sql.load("postgres/queries/lock_plan"), {"tenant_id": tenant_id, "slug": slug}
     ).fetchone()
     row = None if plan is None else _newest_version(conn, tenant_id, PlanId(plan["id"]))
     if row is None:
         raise NotFoundError(f"plan: there is none called {slug!r}", slug=slug)
-    if row["archived_at"] is not None:
-        raise NotFoundError(f"plan: {slug!r} is not sold any more", slug=slug)
     return _version_of_row(row)
 
 
@@ -124,13 +127,15 @@ def _ensure_plan(
         sql.load("postgres/queries/lock_plan"), {"tenant_id": tenant_id, "slug": slug}
     ).fetchone()
     assert known is not None
+    if known["archived_at"] is not None:
+        raise ConflictError(
+            f"slug: the plan {slug!r} is archived; create another one", field="slug"
+        )
     if any(known[field] != value for field, value in facts.items()):
         conn.execute(sql.load("postgres/queries/update_plan"), row | {"id": known["id"]})
         what = "updated"
     if what:
-        shown = format_id("pln", known["id"])
-        told = {"id": shown, "slug": slug, **facts}
-        append(conn, clock, tenant_id, Change(f"plan.{what}", shown, told))
+        tell_plan(conn, clock, tenant_id, slug, what)
     return PlanId(known["id"])
 
 
@@ -156,7 +161,13 @@ def archive_versions(conn: Connection, clock: Clock, tenant_id: TenantId, plan_i
 
 
 def _version_of_row(row: dict[str, Any]) -> PlanVersion:
-    return PlanVersion(row["id"], PlanId(row["plan_id"]), row["number"], Currency(row["currency"]))
+    return PlanVersion(
+        row["id"],
+        PlanId(row["plan_id"]),
+        row["number"],
+        Currency(row["currency"]),
+        row["archived_at"] is None,
+    )
 
 
 def _insert_rate_cards(

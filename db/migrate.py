@@ -76,7 +76,8 @@ def migrate_postgres(url: str, migrations: Sequence[Migration] | None = None) ->
 
 
 def _check_tenancy(conn: Connection) -> None:
-    offenders = find_offenders(conn)
+    with conn.transaction():
+        offenders = find_offenders(conn)
     if offenders:
         raise InternalError(f"tenants are not kept apart: {'; '.join(map(str, offenders))}")
 

@@ -127,7 +127,9 @@ def changes_after(
 ) -> Changes:
     """At most `limit` events at positions over `after`, in commit order, all unless by subject.
 
-    For a transaction that sees one instant. Raises `CursorExpiredError` when some that came right
+    For a transaction whose statements see what is committed before each of them.
+
+    Raises `CursorExpiredError` when some that came right
     after `after` were pruned (0 begins with whatever there is), `ValidationError` for a subject
     that is none.
     """
@@ -136,24 +138,28 @@ def changes_after(
             raise ValidationError(
                 f"subject: {subject[:50]!r} is none; write meter.created", field="subject"
             )
-    pruned, last = _bounds(conn, tenant_id)
+    last = _bounds(conn, tenant_id)[1]
+    rows = conn.execute(
+        sql.load("postgres/queries/select_changes"),
+        {
+            "tenant_id": tenant_id,
+            "after": after,
+            "last": last,
+            "limit": limit,
+            "subjects": None if subjects is None else list(subjects),
+        },
+    )
+    found = [BillingEvent(**row) for row in rows]
+    # Asked last: what was pruned while the events were read is not taken for read.
+    pruned = _bounds(conn, tenant_id)[0]
     if 0 < after < pruned:
         raise CursorExpiredError(
             f"cursor: the events up to {pruned} were pruned, and {after} is older; read the"
             " resources themselves, then go on without a cursor",
             field="cursor",
         )
-    rows = conn.execute(
-        sql.load("postgres/queries/select_changes"),
-        {
-            "tenant_id": tenant_id,
-            "after": max(after, pruned),
-            "limit": limit,
-            "subjects": None if subjects is None else list(subjects),
-        },
-    )
-    events = [BillingEvent(**row) for row in rows]
-    return Changes(events, events[-1].position if len(events) == limit else max(after, last))
+    reached = found[-1].position if len(found) == limit else max(after, last)
+    return Changes([event for event in found if event.position > pruned], reached)
 
 
 def prune(db: Database, before: datetime) -> list[int]:

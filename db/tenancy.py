@@ -21,5 +21,6 @@ class Offender:
 
 def find_offenders(conn: Connection) -> list[Offender]:
     """All of them: there should be none. For the owner of the schemas."""
+    conn.execute("SELECT set_config('search_path', 'pg_catalog', true)")  # names are shown whole
     rows = conn.execute(sql.load("postgres/queries/select_tenancy_offenders"), {})
     return [Offender(**row) for row in rows]

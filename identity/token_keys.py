@@ -119,9 +119,9 @@ def _usable(entry: object) -> PyJWK | None:
         return None
     if entry.get("use", "sig") != "sig" or "d" in entry or entry.get("kty") == "oct":
         return None
-    if entry.get("alg") not in {None, *ALGORITHMS}:
-        return None
     try:
+        if entry.get("alg") not in {None, *ALGORITHMS}:
+            return None
         key = PyJWK(entry)
     except (PyJWTError, ValueError, KeyError, TypeError, NotImplementedError):
         return None

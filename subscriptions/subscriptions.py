@@ -73,6 +73,8 @@ def ensure_subscription(
     if known is not None:
         _check_same(known, plan_version, slug=slug, anchor=anchor, interval=interval)
         return known, False
+    if not plan_version.sold:
+        raise BusinessLogicError("plan: it is not sold any more; choose one that is", field="plan")
     if plan_version.currency != customer.currency:
         raise BusinessLogicError(
             f"plan: it is priced in {plan_version.currency}, customer {customer.slug!r} pays in"

@@ -39,7 +39,7 @@ def create_changes_router(db: Database, acting_of: ActingOf) -> APIRouter:
         """
         acting = acting_of(request, CHANGES_READ)
         after = position_of(cursor)
-        with db.transaction(acting, snapshot=True) as conn:
+        with db.transaction(acting) as conn:
             found = changes_after(conn, acting.tenant_id, after, limit, subjects)
         return {
             "data": [event.as_resource() for event in found.events],

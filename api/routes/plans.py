@@ -11,17 +11,14 @@ from api.acting import ActingOf
 from api.idempotency import perform_once
 from api.paging import LIMIT_DEFAULT, LIMIT_MAX, slug_cursor_of, slug_of
 from catalog.plan_catalog import (
-    Plan,
     PlanLabels,
     activate_draft,
     archive_plan,
     change_plan,
     create_plan,
-    find_plan,
-    find_version,
-    page_of_plans,
     write_draft,
 )
+from catalog.plan_view import Plan, find_plan, find_version, page_of_plans
 from core.clock import Clock
 from core.errors import ValidationError
 from db.postgres import Database
@@ -99,8 +96,18 @@ def _add_reading(router: APIRouter, db: Database, acting_of: ActingOf) -> None:
         }
 
     @router.get("/{slug}", summary="Show a plan")
-    def show_plan(request: Request, response: Response, slug: Slug) -> dict[str, Any]:
-        """One plan with its draft; the `ETag` is the draft's revision."""
+    def show_plan(request: Request, slug: Slug) -> dict[str, Any]:
+        """One plan with its draft, archived or not."""
+        acting = acting_of(request, CATALOG_READ)
+        with db.transaction(acting) as conn:
+            return find_plan(conn, acting.tenant_id, slug).as_resource()
+
+    @router.get("/{slug}/draft", summary="Show a plan's draft")
+    def show_draft(request: Request, response: Response, slug: Slug) -> dict[str, Any]:
+        """What the next version is going to sell and give; null while nothing is written.
+
+        Its `ETag` is the revision, which grows with every change of the draft.
+        """
         acting = acting_of(request, CATALOG_READ)
         with db.transaction(acting) as conn:
             return _shown(response, find_plan(conn, acting.tenant_id, slug))
@@ -163,12 +170,11 @@ def _add_writing(router: APIRouter, db: Database, clock: Clock, acting_of: Actin
 
 def _add_life(router: APIRouter, db: Database, clock: Clock, acting_of: ActingOf) -> None:
     @router.post("/{slug}/activate", summary="Sell a plan's draft")
-    def activate(
-        request: Request, response: Response, slug: Slug, if_match: IfMatch = None
-    ) -> dict[str, Any]:
+    def activate(request: Request, slug: Slug, if_match: IfMatch = None) -> dict[str, Any]:
         """Make the draft the plan's next version; the one before is archived.
 
-        Who bought it keeps it. Send an `Idempotency-Key` to be able to repeat the request safely.
+        Who bought it keeps it. With `If-Match` only the draft that you read is sold. Send an
+        `Idempotency-Key` to be able to repeat the request safely.
         """
         acting = acting_of(request, CATALOG_WRITE)
         revision = _revision_of(if_match)
@@ -178,9 +184,7 @@ def _add_life(router: APIRouter, db: Database, clock: Clock, acting_of: ActingOf
                 return activate_draft(conn, clock, acting.tenant_id, slug, revision).as_resource()
 
             asked = {"if_match": if_match}
-            sold = perform_once(conn, clock, request, acting.tenant_id, asked, perform)
-        response.headers["ETag"] = f'"{sold["draft_revision"]}"'
-        return sold
+            return perform_once(conn, clock, request, acting.tenant_id, asked, perform)
 
     @router.post("/{slug}/archive", summary="Sell a plan no more")
     def archive(request: Request, slug: Slug) -> dict[str, Any]:
@@ -191,8 +195,9 @@ def _add_life(router: APIRouter, db: Database, clock: Clock, acting_of: ActingOf
 
 
 def _shown(response: Response, plan: Plan) -> dict[str, Any]:
+    """A draft with its `ETag`."""
     response.headers["ETag"] = f'"{plan.draft_revision}"'
-    return plan.as_resource()
+    return {"plan": plan.slug, "revision": plan.draft_revision, "content": plan.draft}
 
 
 def _revision_of(if_match: str | None) -> int | None:

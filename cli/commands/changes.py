@@ -33,7 +33,7 @@ def list_changes(
     """
     from db.outbox import changes_after
 
-    with open_database(state_dir) as db, db.transaction(snapshot=True) as conn:
+    with open_database(state_dir) as db, db.transaction() as conn:
         tenant_id = chosen_tenant(conn, tenant).id
         found = changes_after(conn, tenant_id, after, limit, subject or None).events
     if as_json:

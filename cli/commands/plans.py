@@ -14,7 +14,7 @@ from cli.output import print_table
 from cli.tenants import TenantSlug, chosen_tenant, open_database
 
 if TYPE_CHECKING:
-    from catalog.plan_catalog import Plan
+    from catalog.plan_view import Plan
 
 app = typer.Typer(help="Write, activate, list and archive plans.", no_args_is_help=True)
 
@@ -32,7 +32,7 @@ def list_plans(
 
     Example: tollbook plans list --json
     """
-    from catalog.plan_catalog import page_of_plans
+    from catalog.plan_view import page_of_plans
 
     with open_database(state_dir) as db, db.transaction() as conn:
         found = page_of_plans(conn, chosen_tenant(conn, tenant).id, limit=1_000_000)
@@ -64,7 +64,7 @@ def show(
 
     Example: tollbook plans show standard --version 2
     """
-    from catalog.plan_catalog import find_plan, find_version
+    from catalog.plan_view import find_plan, find_version
 
     with open_database(state_dir) as db, db.transaction(snapshot=True) as conn:
         tenant_id = chosen_tenant(conn, tenant).id
@@ -91,7 +91,8 @@ def draft(
 
     Example: tollbook plans draft standard standard.toml
     """
-    from catalog.plan_catalog import PlanLabels, create_plan, page_of_plans, write_draft
+    from catalog.plan_catalog import PlanLabels, create_plan, write_draft
+    from catalog.plan_view import page_of_plans
     from core.clock import SystemClock
 
     content, clock = read_document(file), SystemClock()

@@ -48,6 +48,7 @@ REQUESTS: dict[tuple[str, str], tuple[Any, int]] = {
     ("post", "/v1/plans"): ({"slug": "mine", "draft": DRAFT}, 404),  # it gives their feature
     ("get", "/v1/plans/{slug}"): (None, 404),
     ("patch", "/v1/plans/{slug}"): ({"name": "mine now"}, 404),
+    ("get", "/v1/plans/{slug}/draft"): (None, 404),
     ("put", "/v1/plans/{slug}/draft"): (DRAFT, 404),
     ("post", "/v1/plans/{slug}/activate"): (None, 404),
     ("post", "/v1/plans/{slug}/archive"): (None, 404),

@@ -6,9 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import psycopg
 import pytest
 
-from catalog.features import archive_feature, create_feature
+from catalog.features import archive_feature, create_feature, find_feature
 from catalog.meters import create_meter
 from catalog.plan_catalog import (
     PlanLabels,
@@ -16,17 +17,24 @@ from catalog.plan_catalog import (
     archive_plan,
     change_plan,
     create_plan,
-    find_plan,
-    find_version,
-    page_of_plans,
     write_draft,
 )
-from catalog.plans import find_plan_version
+from catalog.plan_terms import PlanTerms, RateCard
+from catalog.plan_view import find_plan, find_version, page_of_plans
+from catalog.plans import ensure_plan_version, find_plan_version
+from catalog.prices import price_terms
 from core.clock import ManualClock
-from core.errors import ConflictError, NotFoundError, PreconditionError, TollbookError
+from core.errors import (
+    ConflictError,
+    NotFoundError,
+    PreconditionError,
+    TollbookError,
+    ValidationError,
+)
 from core.ids import TenantId
+from core.money import Currency
 from db.outbox import changes_after
-from db.postgres import Connection, Database
+from db.postgres import Database
 from identity.tenants import ensure_tenant
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -67,10 +75,6 @@ def tenant_id(database: Database, clock: ManualClock) -> TenantId:
     return made
 
 
-def told(conn: Connection, tenant_id: TenantId) -> list[str]:
-    return [each.subject for each in changes_after(conn, tenant_id, 0, 999).events]
-
-
 @pytest.mark.req("CAT-01", "CAT-09")
 def test_a_plan_goes_from_draft_to_sold_to_archived(
     database: Database, clock: ManualClock, tenant_id: TenantId
@@ -81,7 +85,7 @@ def test_a_plan_goes_from_draft_to_sold_to_archived(
         with pytest.raises(NotFoundError, match="none called 'standard'"):
             find_plan_version(conn, tenant_id, "standard")
         sold = activate_draft(conn, clock, tenant_id, "standard")
-        assert (sold.sold, sold.draft, sold.draft_revision) == (1, None, 0)
+        assert (sold.sold, sold.draft, sold.draft_revision) == (1, None, 2)
         assert sold.prices == {"monthly": {"amount": "99", "currency": "USD"}}
         first = find_version(conn, tenant_id, "standard", 1)
         assert (first["status"], first["currency"]) == ("active", "USD")
@@ -113,19 +117,32 @@ def test_a_plan_goes_from_draft_to_sold_to_archived(
         write_draft(conn, clock, tenant_id, "standard", content("120"))
         assert activate_draft(conn, clock, tenant_id, "standard").sold == 2  # it says the same
 
+        write_draft(conn, clock, tenant_id, "standard", content("130"))
         gone = archive_plan(conn, clock, tenant_id, "standard")
-        assert (gone.sold, archive_plan(conn, clock, tenant_id, "standard")) == (None, gone)
-        with pytest.raises(NotFoundError, match="not sold any more"):
-            find_plan_version(conn, tenant_id, "standard")
+        assert (gone.sold, gone.draft) == (None, None)
+        assert archive_plan(conn, clock, tenant_id, "standard") == gone
+        assert not find_plan_version(conn, tenant_id, "standard").sold
         for call in (write_draft, lambda *args: activate_draft(*args[:4])):
             with pytest.raises(ConflictError):
                 call(conn, clock, tenant_id, "standard", content())
+        assert find_plan(conn, tenant_id, "standard") == gone
     with database.transaction() as conn:
-        assert [each for each in told(conn, tenant_id) if each.startswith("plan")] == [
-            "plan.created", "plan.draft.written", "plan.updated", "plan_version.created",
-            "plan.draft.written", "plan.updated", "plan_version.archived", "plan_version.created",
-            "plan.draft.written", "plan_version.archived", "plan.archived",
-        ]  # fmt: skip
+        events = [
+            each
+            for each in changes_after(conn, tenant_id, 0, 999).events
+            if each.subject.startswith("plan")
+        ]
+    assert [each.subject for each in events] == [
+        "plan.created", "plan.draft.written",
+        "plan.updated", "plan_version.created", "plan.activated",
+        "plan.draft.written",
+        "plan.updated", "plan_version.archived", "plan_version.created", "plan.activated",
+        "plan.draft.written", "plan.activated",
+        "plan.draft.written", "plan_version.archived", "plan.archived",
+    ]  # fmt: skip
+    last = {each.resource_id: each.payload for each in events if each.subject == "plan.activated"}
+    [mirrored] = last.values()
+    assert (mirrored["active_version"], mirrored["draft"]) == (2, None)
 
 
 def test_labels_change_at_any_time_and_make_no_version(
@@ -165,6 +182,10 @@ def test_a_draft_that_was_changed_meanwhile_is_not_replaced_or_sold(
             with pytest.raises(PreconditionError):
                 activate_draft(conn, clock, tenant_id, "standard", stale)
         assert activate_draft(conn, clock, tenant_id, "standard", 2).sold == 1
+        assert write_draft(conn, clock, tenant_id, "standard", content("3")).draft_revision == 4
+        for old in (1, 2, 3):  # another draft: revisions never come again
+            with pytest.raises(PreconditionError):
+                activate_draft(conn, clock, tenant_id, "standard", old)
 
 
 def test_eight_who_activate_at_once_make_one_version_each_or_none(
@@ -245,3 +266,63 @@ def test_what_a_draft_names_may_be_gone_when_it_is_activated(
         archive_feature(conn, clock, tenant_id, "sso")
         with pytest.raises(TollbookError, match=r"^entitlements\[1\].feature: 'sso' is archived"):
             activate_draft(conn, clock, tenant_id, "standard")
+
+
+def test_an_archived_plan_is_never_sold_again_by_no_way(
+    database: Database, clock: ManualClock, tenant_id: TenantId
+) -> None:
+    with database.transaction() as conn:
+        create_plan(conn, clock, tenant_id, "standard", LABELS, content())
+        activate_draft(conn, clock, tenant_id, "standard")
+        archive_plan(conn, clock, tenant_id, "standard")
+    for amount in ("99", "120"):
+        price = price_terms("flat", "USD", {"amount": amount})
+        terms = PlanTerms(Currency("USD"), (RateCard("fee", "Fee", price),))
+        with (
+            pytest.raises(ConflictError, match="'standard' is archived; create another one"),
+            database.transaction() as conn,
+        ):
+            ensure_plan_version(conn, clock, tenant_id, slug="standard", name="S", terms=terms)
+    with database.transaction() as conn:
+        assert find_plan(conn, tenant_id, "standard").sold is None
+
+
+def test_what_is_sold_already_is_no_new_version_though_its_feature_is_archived(
+    database: Database, clock: ManualClock, tenant_id: TenantId
+) -> None:
+    with database.transaction() as conn:
+        create_plan(conn, clock, tenant_id, "standard", LABELS, content())
+        activate_draft(conn, clock, tenant_id, "standard")
+        write_draft(conn, clock, tenant_id, "standard", content("99"))
+        archive_feature(conn, clock, tenant_id, "sso")
+        assert activate_draft(conn, clock, tenant_id, "standard").sold == 1
+        with pytest.raises(ValidationError, match=r"^entitlements\[1\].feature: 'sso' is archived"):
+            write_draft(conn, clock, tenant_id, "standard", content("1"))
+
+
+def test_who_applies_a_file_does_not_make_others_wait(
+    database: Database, clock: ManualClock, tenant_id: TenantId
+) -> None:
+    """A set-up holds its tenant; others go on adding what belongs to that tenant."""
+    with database.transaction() as applying:
+        ensure_tenant(applying, clock, "acme", "Acme Inc.")
+        with database.transaction() as other:
+            other.execute("SET LOCAL lock_timeout = '2s'")
+            create_feature(other, clock, tenant_id, slug="x", name="X", kind="boolean")
+            other.execute("SET CONSTRAINTS ALL IMMEDIATE")
+
+
+def test_a_feature_is_read_while_a_version_that_gives_it_is_made(
+    database: Database, clock: ManualClock, tenant_id: TenantId
+) -> None:
+    with database.transaction() as conn:
+        create_plan(conn, clock, tenant_id, "standard", LABELS, content())
+    with database.transaction() as activating:
+        activate_draft(activating, clock, tenant_id, "standard")
+        with database.transaction() as reading:
+            reading.execute("SET LOCAL lock_timeout = '1s'")
+            assert find_feature(reading, tenant_id, "sso").archived_at is None
+        with database.transaction() as late:
+            late.execute("SET LOCAL lock_timeout = '100ms'")
+            with pytest.raises(psycopg.errors.LockNotAvailable), late.transaction():
+                archive_feature(late, clock, tenant_id, "sso")  # after the version, or not at all

@@ -17,6 +17,7 @@ from core.acting import Acting
 from core.clock import ManualClock, monotonic_seconds
 from core.errors import ConflictError, ValidationError
 from core.ids import TenantId
+from db import outbox
 from db.outbox import (
     KEEP_MAX,
     BillingEvent,
@@ -27,7 +28,7 @@ from db.outbox import (
     check_keep,
     prune,
 )
-from db.postgres import Database, Role
+from db.postgres import Connection, Database, Role
 from identity.tenants import ensure_tenant
 from tests.plugins.database import do
 
@@ -53,7 +54,7 @@ def api(database_url: str, database: Database) -> Iterator[Database]:
 
 
 def read(api: Database, tenant_id: TenantId, after: int = 0, **words: Any) -> list[BillingEvent]:
-    with api.transaction(Acting(tenant_id), snapshot=True) as conn:
+    with api.transaction(Acting(tenant_id)) as conn:
         return changes_after(conn, tenant_id, after, words.pop("limit", MANY), **words).events
 
 
@@ -284,11 +285,31 @@ def test_an_event_that_commits_while_its_stretch_is_looked_at_is_kept(
     assert numbers(read(api, tenant_id)) == [1, 2]
 
 
+def test_what_is_pruned_while_it_is_read_is_not_taken_for_read(
+    api: Database, operator: Database, tenant_id: TenantId, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = write_weekly(api, tenant_id, 30)
+    asked = outbox._bounds
+    calls: list[int] = []
+
+    def bounds(conn: Connection, tenant: TenantId) -> tuple[int, int]:
+        found = asked(conn, tenant)
+        calls.append(len(calls))
+        if len(calls) == 1:
+            assert prune(operator, clock.now() - timedelta(days=90))
+        return found
+
+    monkeypatch.setattr(outbox, "_bounds", bounds)
+    with pytest.raises(CursorExpiredError):
+        read(api, tenant_id, 2)
+    assert len(calls) == 2
+
+
 def test_who_asks_for_something_rare_goes_on_from_where_the_log_ends(
     api: Database, operator: Database, tenant_id: TenantId
 ) -> None:
     write_weekly(api, tenant_id, 30)
-    with api.transaction(Acting(tenant_id), snapshot=True) as conn:
+    with api.transaction(Acting(tenant_id)) as conn:
         rare = changes_after(conn, tenant_id, 1, 5, ["seldom.seen"])
         full = changes_after(conn, tenant_id, 1, 5, ["thing.happened"])
     assert (rare.events, rare.reached) == ([], 31)

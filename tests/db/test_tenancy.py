@@ -81,6 +81,14 @@ BROKEN = {
     "ALTER TABLE catalog.meters NO FORCE ROW LEVEL SECURITY": {"has no forced row-level security"},
     "ALTER TABLE catalog.meters DISABLE ROW LEVEL SECURITY": {"has no forced row-level security"},
     "DROP POLICY own_tenant ON catalog.meters": {"has no policy for its tenant"},
+    "ALTER POLICY own_tenant ON catalog.meters"
+    " USING (tenant_id = (SELECT tenancy.whole_tenant_id()) OR slug <> '')": {
+        "has no policy for its tenant"
+    },
+    "CREATE POLICY twisted ON catalog.meters"
+    " USING (tenancy.tenant_id() IS NOT NULL OR tenancy.user_id() IS NULL)": {
+        "has the policy twisted, which does not ask for the tenant"
+    },
     "CREATE POLICY mine ON catalog.meters USING (true)": {
         "has the policy mine, which does not ask for the tenant"
     },
@@ -126,6 +134,7 @@ def test_what_belongs_to_somebody_else_in_the_database_is_not_ours_to_judge(
     with database.transaction() as conn, conn.transaction(force_rollback=True):
         conn.execute("CREATE TABLE public.other_app (id integer)")
         conn.execute("CREATE VIEW public.other_view AS SELECT * FROM public.other_app")
+        conn.execute("SET LOCAL search_path = tenancy, catalog, public")
         conn.execute("CREATE VIEW catalog.safe WITH (security_invoker=on) AS SELECT 1 AS n")
         assert find_offenders(conn) == []
 

@@ -44,6 +44,7 @@ KEY_SET = {
         {"kid": "shared", "kty": "oct", "k": "c2VjcmV0", "alg": "HS256"},
         {"kid": "broken", "kty": "RSA", "n": "AQAB"},
         {"kid": "none", "kty": "RSA", "n": "AQAB", "e": "AQAB", "alg": "none"},
+        {"kid": "listed", "kty": "RSA", "n": "AQAB", "e": "AQAB", "alg": ["RS256"]},
         {"kid": "strange", "kty": "EC", "crv": "P-0", "x": "AQ", "y": "AQ"},
         {"kty": "RSA", "n": "AQAB", "e": "AQAB"},
         "nothing",

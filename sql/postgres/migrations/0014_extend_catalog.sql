@@ -56,12 +56,13 @@ ON catalog.plan_versions FOR EACH ROW WHEN (OLD.archived_at IS NOT NULL)
 EXECUTE FUNCTION bitemporal.refuse_change();
 
 -- Checked when it is written, and once more when it is activated: what it names may be gone by then.
+-- Then document is null, and revision goes on: whoever read an older one is told so.
 CREATE TABLE catalog.plan_drafts
 (
     id uuid PRIMARY KEY,
     tenant_id uuid NOT NULL REFERENCES identity.tenants (id),
     plan_id uuid NOT NULL,
-    document jsonb NOT NULL,
+    document jsonb,
     revision integer NOT NULL CHECK (revision > 0),
     created_at timestamptz NOT NULL,
     updated_at timestamptz NOT NULL,
@@ -106,4 +107,3 @@ BEGIN
     END LOOP;
 END
 $$;
-GRANT DELETE ON catalog.plan_drafts TO tollbook_api, tollbook_operator;

@@ -4,4 +4,4 @@ SELECT
 FROM catalog.features AS feature
 LEFT JOIN catalog.meters AS meter ON meter.id = feature.meter_id
 WHERE feature.tenant_id = %(tenant_id)s AND feature.slug = %(slug)s
-FOR UPDATE OF feature
+FOR NO KEY UPDATE OF feature

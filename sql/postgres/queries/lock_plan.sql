@@ -1,4 +1,4 @@
-SELECT id, name, prices, limits
+SELECT id, name, prices, limits, archived_at
 FROM catalog.pricing_plans
 WHERE tenant_id = %(tenant_id)s AND slug = %(slug)s
-FOR UPDATE
+FOR NO KEY UPDATE

@@ -1,3 +1,6 @@
-SELECT id, currency, content_hash, valid_from, archived_at
-FROM catalog.plan_versions
-WHERE tenant_id = %(tenant_id)s AND plan_id = %(plan_id)s AND number = %(number)s
+SELECT
+    version.id, plan.slug AS plan, version.number, version.currency, version.content_hash, version.valid_from,
+    version.archived_at
+FROM catalog.plan_versions AS version
+JOIN catalog.pricing_plans AS plan ON plan.id = version.plan_id
+WHERE version.tenant_id = %(tenant_id)s AND version.plan_id = %(plan_id)s AND version.number = %(number)s

@@ -17,7 +17,7 @@ tables AS
     SELECT class.*, spaces.nspname || '.' || class.relname AS name
     FROM pg_class AS class
     JOIN spaces ON spaces.oid = class.relnamespace
-    WHERE class.relkind IN ('r', 'p')
+    WHERE class.relkind IN ('r', 'p', 'f')
       AND spaces.nspname || '.' || class.relname <> 'catalog.catalog_version'
 ),
 policies AS
@@ -39,6 +39,10 @@ shared (name, polname, polcmd, rolname) AS
         ('identity.api_keys', 'snapshot_of_all', 'r', 'tollbook_snapshot'),
         ('catalog.meters', 'snapshot_of_all', 'r', 'tollbook_snapshot'),
         ('outbox.positions', 'pruning_of_all', '*', 'tollbook_operator')
+),
+own_of_users (name, polname) AS
+(
+    VALUES ('subscriptions.customers', 'customers_select_own'), ('subscriptions.subscriptions', 'subscriptions_select_own')
 )
 SELECT name, 'has no tenant_id that is never null' AS problem FROM tables
 WHERE name <> 'identity.tenants' AND NOT EXISTS (
@@ -53,17 +57,18 @@ SELECT name, 'has no policy for its tenant' FROM tables
 WHERE NOT EXISTS (
     SELECT FROM policies
     WHERE policies.name = tables.name AND polname = 'own_tenant' AND polcmd = '*' AND for_all
-      AND qual LIKE '%%tenancy.whole_tenant_id()%%' AND checked = qual
+      AND checked = qual AND qual = format(
+          '(%%s = ( SELECT tenancy.whole_tenant_id() AS whole_tenant_id))',
+          CASE tables.name WHEN 'identity.tenants' THEN 'id' ELSE 'tenant_id' END
+      )
 )
 UNION ALL
 SELECT name, 'has the policy ' || polname || ', which does not ask for the tenant'
 FROM policies
-WHERE NOT (
-        polname = 'own_tenant'
-        OR (
-            qual LIKE '%%tenancy.tenant_id()%%' AND qual LIKE '%%tenancy.user_id()%%'
-            AND checked LIKE '%%tenancy.tenant_id()%%' AND checked LIKE '%%tenancy.user_id()%%'
-        )
+WHERE polname <> 'own_tenant'
+  AND NOT (
+        polcmd = 'r' AND for_all AND (name, polname) IN (SELECT name, polname FROM own_of_users)
+        AND qual LIKE '%%tenancy.tenant_id()%%' AND qual LIKE '%%tenancy.user_id()%%'
     )
   AND NOT EXISTS (
         SELECT FROM shared

@@ -88,8 +88,10 @@ def test_a_plan_is_written_sold_and_listed_in_public_without_a_key(
     before = answers(client)
     again = public(client)
     assert (again.json(), again.headers["etag"]) == (listed.json(), listed.headers["etag"])
-    unchanged = public(client, **{"If-None-Match": listed.headers["etag"]})
+    weak = f'"other", W/{listed.headers["etag"]}'
+    unchanged = public(client, **{"If-None-Match": weak})
     assert (unchanged.status_code, unchanged.content) == (304, b"")
+    assert unchanged.headers["cache-control"] == listed.headers["cache-control"]
     assert answers(client) == before | {"memory": before.get("memory", 0) + 2}
     client.patch("/v1/plans/standard", json={"description": "For teams"}, headers=writer)
     assert public(client).json()["data"][0]["description"] == "For teams"
@@ -117,8 +119,8 @@ def test_a_draft_is_only_replaced_by_who_read_it(
     client: httpx.Client, writer: Headers, reader: Headers
 ) -> None:
     client.post("/v1/plans", json=PLAN, headers=writer)
-    read = client.get("/v1/plans/standard", headers=reader)
-    assert read.headers["etag"] == '"1"'
+    read = client.get("/v1/plans/standard/draft", headers=reader)
+    assert (read.headers["etag"], read.json()["content"]) == ('"1"', CONTENT)
     newer = CONTENT | {"entitlements": []}
     mine = writer | {"If-Match": read.headers["etag"]}
     assert client.put("/v1/plans/standard/draft", json=newer, headers=mine).status_code == 200
@@ -130,8 +132,12 @@ def test_a_draft_is_only_replaced_by_who_read_it(
     assert odd.status_code == 400
     once = writer | {"If-Match": '"2"', "Idempotency-Key": "a1"}
     first = client.post("/v1/plans/standard/activate", headers=once)
-    assert (first.status_code, first.headers["etag"]) == (200, '"0"')
+    assert (first.status_code, first.json()["active_version"]) == (200, 1)
     assert client.post("/v1/plans/standard/activate", headers=once).json() == first.json()
+    # What was read before is not the draft that comes next.
+    gone = client.get("/v1/plans/standard/draft", headers=reader)
+    assert (gone.headers["etag"], gone.json()["content"]) == ('"3"', None)
+    assert client.put("/v1/plans/standard/draft", json=CONTENT, headers=mine).status_code == 412
 
 
 def test_bad_input_is_refused_with_its_path_and_changes_nothing(
@@ -140,6 +146,7 @@ def test_bad_input_is_refused_with_its_path_and_changes_nothing(
     wrong: list[tuple[dict[str, Any], int, str]] = [
         ({"slug": "x", "draft": CONTENT | {"currency": "XYZ"}}, 400, "currency: "),
         ({"slug": "X"}, 400, "slug: "),
+        ({"slug": "x", "name": " "}, 400, "name: "),
         ({"slug": "x", "name": "a\x00"}, 400, "name: "),
         ({"slug": "x", "metadata": {"a": "\x00"}}, 400, "metadata: "),
         ({"slug": "x", "public": "yes"}, 400, "body.public: "),
@@ -155,6 +162,18 @@ def test_bad_input_is_refused_with_its_path_and_changes_nothing(
         assert answer.status_code == status, answer.text
         assert answer.json()["error"]["message"].startswith(message)
     assert client.get("/v1/plans", headers=writer).json() == {"data": [], "next_cursor": None}
+    for path, method in (
+        ("", "PATCH"),
+        ("/draft", "PUT"),
+        ("/activate", "POST"),
+        ("/archive", "POST"),
+    ):
+        for slug in ("none", "%00", "X%20Y"):
+            url = f"/v1/plans/{slug}{path}"
+            answer = client.request(
+                method, url, json=CONTENT if path == "/draft" else {}, headers=writer
+            )
+            assert answer.status_code == 404, (url, answer.text)
     for url in ("/v1/plans/none", "/v1/plans/%00", "/v1/plans/none/versions/1"):
         assert client.get(url, headers=writer).status_code == 404
     assert client.get("/v1/public/nobody/plans").status_code == 404
