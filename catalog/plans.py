@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
@@ -21,11 +21,6 @@ from core.ids import PlanId, PriceId, TenantId, format_id, new_uuid
 from core.money import Currency
 from db.outbox import Change, append
 from db.postgres import Connection
-
-RATE_CARDS_MAX: Final = 500
-"""Lines of one plan version."""
-
-_FLAT: Final = "flat"
 
 
 @dataclass(frozen=True, slots=True)

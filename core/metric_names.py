@@ -13,7 +13,7 @@ HTTP_REQUESTS: Final = "tollbook_http_requests"
 HTTP_SECONDS: Final = "tollbook_http_request_seconds"
 """Histogram by `route`: from the first byte of a request to the last of its answer."""
 
-PUBLIC_PLANS: Final = "tollbook_public_plans"
+PUBLIC_PLANS: Final = "tollbook_http_public_plans"
 """Counter by `source`: public lists of plans from memory, or from Postgres."""
 
 INGEST_EVENTS: Final = "tollbook_ingest_events"

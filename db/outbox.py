@@ -127,11 +127,9 @@ def changes_after(
 ) -> Changes:
     """At most `limit` events at positions over `after`, in commit order, all unless by subject.
 
-    For a transaction whose statements see what is committed before each of them.
-
-    Raises `CursorExpiredError` when some that came right
-    after `after` were pruned (0 begins with whatever there is), `ValidationError` for a subject
-    that is none.
+    For a transaction whose statements see what is committed before each of them. Raises
+    `CursorExpiredError` when some that came right after `after` were pruned (0 begins with
+    whatever there is), `ValidationError` for a subject that is none.
     """
     for subject in subjects or ():
         if not _SUBJECT.fullmatch(subject):
@@ -159,7 +157,7 @@ def changes_after(
             field="cursor",
         )
     reached = found[-1].position if len(found) == limit else max(after, last)
-    return Changes([event for event in found if event.position > pruned], reached)
+    return Changes([event for event in found if event.position > pruned], max(reached, pruned))
 
 
 def prune(db: Database, before: datetime) -> list[int]:

@@ -109,7 +109,7 @@ def answers(client: httpx.Client) -> dict[str, int]:
     """How many public lists came from where, as the metrics say."""
     found = {}
     for line in client.get("/metrics").text.splitlines():
-        if line.startswith("tollbook_public_plans_total{"):
+        if line.startswith("tollbook_http_public_plans_total{"):
             name, _, count = line.partition("} ")
             found[name.partition('source="')[2].rstrip('"')] = int(float(count))
     return found
