@@ -23,6 +23,8 @@ from core.ids import CustomerId, SubscriptionId, TenantId
 from core.money import Currency
 from core.period import Period
 from db.postgres import Connection
+from subscriptions.subscription import read_pauses, read_terms
+from subscriptions.timeline import Terms, billed
 
 _NIL = UUID(int=0)
 
@@ -32,7 +34,9 @@ class DuePeriod:
     """One period to invoice.
 
     `subjects` are those the customer pays for at some instant of the period, in order of their
-    names; `partial_subjects` the ones among them that it pays for during a part of it only.
+    names, without those that the subscription does not own; `partial_subjects` the ones among them
+    that it pays for during a part of it only. `terms` are what is billed of the period, in order of
+    time: none where the subscription was paused or over.
     """
 
     tenant_id: TenantId
@@ -45,6 +49,7 @@ class DuePeriod:
     period: Period
     subjects: tuple[str, ...]
     partial_subjects: tuple[str, ...] = ()
+    terms: tuple[Terms, ...] = ()
 
     @property
     def key(self) -> tuple[UUID, UUID, UUID, datetime]:
@@ -84,7 +89,17 @@ def due_periods(
     )
     page = list(islice(found, limit))
     links = _links(conn, [row for row, _ in page])
-    return [_due_period(row, period, links[row["customer_id"]]) for row, period in page]
+    ids = sorted({row["id"] for row, _ in page})
+    terms, pauses = read_terms(conn, ids), read_pauses(conn, ids)
+    return [
+        _due_period(
+            row,
+            period,
+            links[row["customer_id"]],
+            billed(terms[row["id"]], pauses[row["id"]], row["ended_at"], period),
+        )
+        for row, period in page
+    ]
 
 
 def mark_billed(conn: Connection, billed: Sequence[DuePeriod]) -> None:
@@ -109,7 +124,8 @@ def mark_billed(conn: Connection, billed: Sequence[DuePeriod]) -> None:
                 f" which starts at {row['period_start'].isoformat()}"
             )
         end = periods[-1].end
-        moved.append((row["id"], end, _cycle(row).period_of(end).end))
+        following = next(_cycle(row).periods_from(end, row["ended_at"]), None)
+        moved.append((row["id"], end, (following or _cycle(row).period_of(end)).end))
     if wanted:
         raise ConflictError(f"subscription {next(iter(wanted))}: there is none with this id")
     ids, starts, ends = zip(*moved, strict=True) if moved else ((), (), ())
@@ -146,11 +162,14 @@ def _links(conn: Connection, rows: Sequence[dict[str, Any]]) -> dict[UUID, list[
     return links
 
 
-def _due_period(row: dict[str, Any], period: Period, links: list[dict[str, Any]]) -> DuePeriod:
+def _due_period(
+    row: dict[str, Any], period: Period, links: list[dict[str, Any]], terms: tuple[Terms, ...]
+) -> DuePeriod:
     inside = [
         link
         for link in links
-        if link["valid_from"] < period.end
+        if (row["subjects"] is None or link["subject"] in row["subjects"])
+        and link["valid_from"] < period.end
         and (link["valid_to"] is None or link["valid_to"] > period.start)
     ]
     whole = {
@@ -171,4 +190,5 @@ def _due_period(row: dict[str, Any], period: Period, links: list[dict[str, Any]]
         period=period,
         subjects=subjects,
         partial_subjects=tuple(subject for subject in subjects if subject not in whole),
+        terms=terms,
     )

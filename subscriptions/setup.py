@@ -15,7 +15,7 @@ from catalog.meters import (
     update_meter,
 )
 from catalog.plan_document import terms_of
-from catalog.plans import PlanVersion, ensure_plan_version, find_plan_version
+from catalog.plans import ensure_plan_version
 from core.acting import OPERATOR
 from core.calendar.intervals import Interval
 from core.calendar.zones import parse_time_zone
@@ -27,6 +27,8 @@ from core.refusals import located
 from db.postgres import Connection, Database
 from identity.api_keys import has_api_key, insert_api_key
 from identity.tenants import ensure_tenant
+from subscriptions.checks import find_version
+from subscriptions.create import NewSubscription, ensure_subscription
 from subscriptions.customers import Customer, ensure_customer, ensure_subject, find_customer
 from subscriptions.document import (
     CustomerEntry,
@@ -39,7 +41,6 @@ from subscriptions.document import (
     instant,
     parse_document,
 )
-from subscriptions.subscriptions import ensure_subscription
 
 SINCE_EVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 """From when an undated subject belongs to its customer: no event is older."""
@@ -116,9 +117,8 @@ class _Run:
         for position, feature in enumerate(document.features):
             with located(f"features[{position}]"):
                 self._feature(feature)
-        plans: dict[str, PlanVersion] = {}
         for position, plan in enumerate(document.plans):
-            plans[plan.slug] = self._plan(plan, f"plans[{position}]")
+            self._plan(plan, f"plans[{position}]")
         customers: dict[str, Customer] = {}
         for position, customer in enumerate(document.customers):
             with located(f"customers[{position}]"):
@@ -128,7 +128,7 @@ class _Run:
                     self._subject(customers[customer.slug], subject)
         for position, subscription in enumerate(document.subscriptions):
             with located(f"subscriptions[{position}]"):
-                self._subscription(subscription, customers, plans)
+                self._subscription(subscription, customers)
 
     def _meter(self, entry: MeterEntry) -> None:
         known = self._meters.get(entry.slug)
@@ -186,7 +186,7 @@ class _Run:
             self.note("relabelled feature", entry.slug)
         self._features[entry.slug] = known
 
-    def _plan(self, entry: PlanEntry, path: str) -> PlanVersion:
+    def _plan(self, entry: PlanEntry, path: str) -> None:
         terms = terms_of(entry, self._meters, self._features, path)
         with located(path):
             version, created = ensure_plan_version(
@@ -201,7 +201,6 @@ class _Run:
         if created:
             self.note("created plan version", f"{entry.slug} {version.number}")
         self.applied.plan_versions[entry.slug] = version.id
-        return version
 
     def _customer(self, entry: CustomerEntry) -> Customer:
         customer, change = ensure_customer(
@@ -230,21 +229,19 @@ class _Run:
         self,
         entry: SubscriptionEntry,
         customers: dict[str, Customer],
-        plans: dict[str, PlanVersion],
     ) -> None:
         customer = customers.get(entry.customer) or find_customer(
             self._conn, self._tenant_id, entry.customer
         )
-        plan = plans.get(entry.plan) or find_plan_version(self._conn, self._tenant_id, entry.plan)
         anchor = instant(entry.anchor, parse_time_zone(customer.time_zone))
         subscription, created = ensure_subscription(
             self._conn,
             self._clock,
             customer,
-            plan,
-            slug=entry.slug,
-            anchor=anchor,
-            interval=Interval.parse(entry.billing_cycle, "billing_cycle"),
+            find_version(self._conn, self._tenant_id, plan=entry.plan),
+            NewSubscription(
+                entry.slug, anchor, Interval.parse(entry.billing_cycle, "billing_cycle")
+            ),
         )
         if created:
             self.note("created subscription", entry.slug)

@@ -13,7 +13,9 @@ from core.errors import ConflictError
 from core.ids import SubscriptionId, TenantId
 from core.period import Period
 from db.postgres import Database
+from subscriptions.commands import Cancel, Payment
 from subscriptions.periods import DuePeriod, due_periods, mark_billed
+from tests.subscriptions.operating import open_desk
 from tests.subscriptions.world import apply, customer, document, subscription
 
 MARCH = datetime(2024, 3, 1, tzinfo=UTC)
@@ -153,29 +155,48 @@ def test_tenants_are_told_apart(database: Database) -> None:
 
 
 def test_an_end_cuts_the_last_period_and_nothing_follows(database: Database) -> None:
-    apply(database, document())
+    desk = open_desk(database, datetime(2023, 11, 1, tzinfo=UTC))
+    desk.subscribe()
     ended_at = datetime(2023, 12, 10, tzinfo=UTC)
-    with database.transaction() as conn:
-        conn.execute(
-            "UPDATE subscriptions.subscriptions"
-            " SET status = 'CANCELED', ended_at = %s, recorded_from = %s",
-            (ended_at, datetime(2024, 1, 16, tzinfo=UTC)),
-        )
+    desk.at(ended_at).do(Cancel("now"))
     first, last = due(database, MARCH)
     assert (last.period.start, last.period.end) == (first.period.end, ended_at)
-    bill(database, [first, last])
+    assert due(database, ended_at) == [first, last], "due at its end, not at its month's"
+    bill(database, [first])
+    assert due(database, ended_at - timedelta(seconds=1)) == []
+    bill(database, [last])
     assert due(database, datetime(2030, 1, 1, tzinfo=UTC)) == []
 
 
-@pytest.mark.parametrize("status", ["FREE", "TRIALING"])
-def test_what_nobody_pays_for_is_not_due(database: Database, status: str) -> None:
-    apply(database, document())
-    with database.transaction() as conn:
-        conn.execute(
-            "UPDATE subscriptions.subscriptions SET status = %s, recorded_from = %s",
-            (status, datetime(2024, 1, 16, tzinfo=UTC)),
-        )
+def test_what_waits_for_its_first_payment_is_not_due(database: Database) -> None:
+    desk = open_desk(database)
+    desk.subscribe(activation="payment")
     assert due(database, MARCH) == []
+    paid = datetime(2024, 1, 20, tzinfo=UTC)
+    desk.at(paid).do(Payment(succeeded=True))
+    first, _ = due(database, MARCH)
+    assert first.period == Period(paid, datetime(2024, 2, 1, tzinfo=UTC))
+
+
+def test_a_trial_is_due_and_says_so(database: Database) -> None:
+    desk = open_desk(database)
+    trial_end = datetime(2024, 1, 15, tzinfo=UTC)
+    desk.subscribe(trial_ends_at=trial_end)
+    first, second = due(database, MARCH)
+    assert [(each.start, each.end, each.trial) for each in first.terms] == [
+        (first.period.start, trial_end, True),
+        (trial_end, first.period.end, False),
+    ]
+    assert [each.trial for each in second.terms] == [False]
+
+
+def test_a_subscription_bills_the_subjects_that_it_owns(database: Database) -> None:
+    both = customer(time_zone="UTC", subjects=["one", "two"])
+    desk = open_desk(database, customers=[both])
+    desk.subscribe("first", subjects=["one"])
+    desk.subscribe("second", subjects=["two", "three"])
+    found = {each.subscription_id: each.subjects for each in due(database, MARCH)}
+    assert found == {desk.find("first").id: ("one",), desk.find("second").id: ("two",)}
 
 
 def test_subjects_count_for_the_periods_that_their_dates_touch(database: Database) -> None:

@@ -10,6 +10,8 @@ import pytest
 
 from core.errors import BusinessLogicError, ConflictError, ValidationError
 from db.postgres import Database
+from subscriptions.commands import Cancel, Reactivate
+from tests.subscriptions.operating import JANUARY, open_desk
 from tests.subscriptions.world import NOW, apply, customer, document, meter, plan, subscription
 
 
@@ -64,7 +66,7 @@ def test_an_interval_is_named_when_it_is_none_and_final_when_it_is_one(database:
     with pytest.raises(ValidationError, match=r"^subscriptions\[0\]\.billing_cycle: write daily"):
         apply(database, document(subscriptions=[subscription(billing_cycle="fortnightly")]))
     apply(database, document())
-    with pytest.raises(ConflictError, match=r"billing_cycle: .* is billed monthly, for ever"):
+    with pytest.raises(ConflictError, match=r"billing_cycle: .* has monthly, for ever"):
         apply(database, document(subscriptions=[subscription(billing_cycle="yearly")]))
 
 
@@ -111,17 +113,27 @@ def test_two_subscriptions_may_not_price_one_meter(database: Database) -> None:
 
 
 def test_after_an_ended_one_the_meter_is_free_again(database: Database) -> None:
-    apply(database, document())
-    with database.transaction() as conn:
-        conn.execute(
-            "UPDATE subscriptions.subscriptions"
-            " SET status = 'CANCELED', ended_at = '2023-12-01T00:00Z', recorded_from = %s",
-            (NOW + timedelta(seconds=1),),
-        )
-        history = conn.execute("SELECT status FROM subscriptions.subscriptions_history").fetchall()
-    assert history == [{"status": "ACTIVE"}]
-    again = subscription(slug="contoso-again", anchor=datetime(2023, 12, 1, tzinfo=UTC))
-    apply(database, document(subscriptions=[again]), NOW + timedelta(days=1))
+    desk = open_desk(database)
+    desk.subscribe("first")
+    with pytest.raises(ConflictError, match=r"'first' and 'second'.*'tokens'"):
+        desk.subscribe("second", plan="dearer")
+    later = desk.at(JANUARY + timedelta(days=40))
+    later.do(Cancel("now"), "first")
+    with pytest.raises(ConflictError, match="'first' and 'second'"):
+        later.subscribe("second", plan="dearer", start=JANUARY)
+    later.subscribe("second", plan="dearer")
+    with pytest.raises(ConflictError, match="'second' and 'first'"):
+        later.do(Reactivate(), "first")
+    assert later.find("first").standing.status == "CANCELED"
+
+
+def test_two_that_own_other_subjects_may_price_one_meter(database: Database) -> None:
+    desk = open_desk(database)
+    desk.subscribe("first", subjects=["one", "two"])
+    desk.subscribe("second", plan="dearer", subjects=["three"])
+    for subjects in (None, ["two", "four"]):
+        with pytest.raises(ConflictError, match="'first' and 'third'"):
+            desk.subscribe("third", plan="dearer", subjects=subjects)
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,10 @@
 SELECT
     tenant_id, customer_id, id, plan_version_id, currency, time_zone, billing_cycle, anchor_at,
-    period_start, ended_at
+    period_start, ended_at, subjects
 FROM subscriptions.subscriptions
 WHERE period_end <= %(as_of)s
     AND (ended_at IS NULL OR period_start < ended_at)
-    AND status IN ('ACTIVE', 'PAST_DUE', 'GRACE_PERIOD', 'CANCELED', 'EXPIRED')
+    AND (status <> 'FREE' OR activation = 'start')
     AND (%(tenant_id)s::uuid IS NULL OR tenant_id = %(tenant_id)s)
     AND (tenant_id, customer_id, id)
         >= (%(after_tenant_id)s::uuid, %(after_customer_id)s::uuid, %(after_id)s::uuid)

@@ -1,0 +1,12 @@
+-- A plan version that is named by its plan and number (the one that is sold, where none is given), or
+-- by its id.
+SELECT version.id, version.plan_id, plan.slug AS plan, version.number, version.currency,
+    version.archived_at
+FROM catalog.plan_versions AS version
+JOIN catalog.pricing_plans AS plan ON plan.id = version.plan_id
+WHERE version.tenant_id = %(tenant_id)s
+    AND (%(id)s::uuid IS NULL OR version.id = %(id)s)
+    AND (%(slug)s::text IS NULL OR plan.slug = %(slug)s)
+    AND (%(number)s::integer IS NULL OR version.number = %(number)s)
+ORDER BY version.number DESC
+LIMIT 1

@@ -1,0 +1,4 @@
+-- What was planned from these instants on is known no longer.
+UPDATE subscriptions.subscription_terms
+SET recorded_to = %(recorded_at)s
+WHERE subscription_id = %(subscription_id)s AND recorded_to = 'infinity' AND valid_from = ANY(%(starts)s)

@@ -1,0 +1,56 @@
+"""What may be done to a subscription: one file per command, each a function of how it stands.
+
+A command is a frozen dataclass with a `name`; `apply(standing, at, cycle)` is how the subscription
+stands after it, and raises an error of the families where that cannot be. What would change nothing
+returns the standing as it is. To add one: a file here, an entry in `COMMANDS`, a case in
+`tests/subscriptions/commands/test_contract.py`, a row in `docs/reference/subscriptions.md`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from subscriptions.commands.activate import Activate
+from subscriptions.commands.base import Command
+from subscriptions.commands.cancel import Cancel
+from subscriptions.commands.change import Change
+from subscriptions.commands.extend import Extend
+from subscriptions.commands.pause import PauseCommand
+from subscriptions.commands.payment import Payment
+from subscriptions.commands.reactivate import Reactivate
+from subscriptions.commands.resume import Resume
+from subscriptions.commands.start_trial import StartTrial
+from subscriptions.commands.uncancel import Uncancel
+
+COMMANDS: Final[Mapping[str, type[Command]]] = {
+    command.name: command
+    for command in (
+        Activate,
+        Cancel,
+        Change,
+        Extend,
+        PauseCommand,
+        Payment,
+        Reactivate,
+        Resume,
+        StartTrial,
+        Uncancel,
+    )
+}
+"""All commands by name."""
+
+__all__ = [
+    "COMMANDS",
+    "Activate",
+    "Cancel",
+    "Change",
+    "Command",
+    "Extend",
+    "PauseCommand",
+    "Payment",
+    "Reactivate",
+    "Resume",
+    "StartTrial",
+    "Uncancel",
+]

@@ -1,0 +1,42 @@
+"""Reactivate: a customer comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+from typing import ClassVar
+from uuid import UUID
+
+from core.calendar.cycle import Cycle
+from core.errors import ValidationError
+from subscriptions.standing import Standing
+
+
+@dataclass(frozen=True, slots=True)
+class Reactivate:
+    """Go on from now, with the plan that it had or another one; the time between is not billed."""
+
+    name: ClassVar[str] = "reactivate"
+    plan_version_id: UUID | None = None
+    quantities: Mapping[str, Decimal] | None = None
+    until: datetime | None = None
+
+    def apply(self, standing: Standing, at: datetime, cycle: Cycle) -> Standing:
+        """`CANCELED` and `EXPIRED` become `ACTIVE`; periods step from the same anchor."""
+        if self.until is not None and self.until <= at:
+            raise ValidationError(
+                f"until: {self.until.isoformat()} is not after {at.isoformat()}", field="until"
+            )
+        plan = self.plan_version_id or standing.plan_version_id
+        kept = standing.quantities if plan == standing.plan_version_id else {}
+        back = replace(
+            standing.step("reactivate", at),
+            start=min(standing.start, at),
+            over_at=None,
+            expires_at=self.until,
+            plan_version_id=plan,
+            quantities={**kept, **(self.quantities or {})},
+        )
+        return back.begun(at)

@@ -1,0 +1,117 @@
+"""Commands on subscriptions: locked, brought up to date, applied, checked, written down."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+import sql
+from core.clock import Clock
+from core.errors import BusinessLogicError, PreconditionError, ValidationError
+from core.ids import TenantId, format_id
+from db.postgres import Connection
+from subscriptions.checks import check_buys, check_overlap, find_version
+from subscriptions.commands import Command
+from subscriptions.standing import Standing, steps_until
+from subscriptions.store import save
+from subscriptions.subscription import (
+    Subscription,
+    SubscriptionNotFoundError,
+    find_subscription,
+    subscription_key,
+)
+
+
+def perform(
+    conn: Connection,
+    clock: Clock,
+    tenant_id: TenantId,
+    name: str,
+    command: Command,
+    *,
+    as_of: datetime | None = None,
+    revision: int | None = None,
+) -> Subscription:
+    """Do something to the subscription with this id or slug, at `as_of` or now; as it is then.
+
+    What comes by itself up to that instant comes first. `revision` is what the caller read. A
+    command that changes nothing writes nothing. Raises `SubscriptionNotFoundError`,
+    `PreconditionError` for another revision, `ValidationError` for an instant in the future,
+    `BusinessLogicError` for one before the last change or in what is invoiced,
+    `ConflictError` where another subscription prices the same usage, and what the command raises.
+    """
+    at = _instant(clock, as_of)
+    known = lock(conn, tenant_id, name)
+    if revision is not None and revision != known.revision:
+        raise PreconditionError(
+            f"If-Match: subscription {known.slug!r} is at revision {known.revision} by now, not"
+            f" {revision}; read it again and decide",
+            field="If-Match",
+        )
+    known = bring_up_to_date(conn, clock, known, at)
+    if at < known.standing.at:
+        raise BusinessLogicError(
+            f"as_of: the last change of subscription {known.slug!r} was at"
+            f" {known.standing.at.isoformat()}; give that instant or a later one",
+            field="as_of",
+        )
+    after = command.apply(known.standing, at, known.cycle)
+    if after == known.standing:
+        return known
+    _check_plans(conn, known, after)
+    saved = save(conn, clock, known, command.name, after)
+    check_overlap(conn, saved)
+    return saved
+
+
+def bring_up_to_date(
+    conn: Connection, clock: Clock, known: Subscription, as_of: datetime
+) -> Subscription:
+    """Write down what came by itself up to `as_of`, each step at its own instant."""
+    for step in steps_until(known.standing, as_of):
+        known = save(conn, clock, known, step.name, step.standing)
+    return known
+
+
+def lock(conn: Connection, tenant_id: TenantId, name: str) -> Subscription:
+    """The subscription, locked until commit, after its customer: always in this order.
+
+    Raises `SubscriptionNotFoundError`.
+    """
+    row = conn.execute(
+        sql.load("postgres/queries/select_subscription_customer"),
+        {"tenant_id": tenant_id, **subscription_key(name)},
+    ).fetchone()
+    if row is None:
+        raise SubscriptionNotFoundError(
+            f"subscription: there is none called {name!r}", subscription=name
+        )
+    for query, row_id in (
+        ("lock_customer_by_id", row["customer_id"]),
+        ("lock_subscription", row["id"]),
+    ):
+        conn.execute(sql.load(f"postgres/queries/{query}"), {"tenant_id": tenant_id, "id": row_id})
+    return find_subscription(conn, tenant_id, format_id("sub", row["id"]))
+
+
+def _instant(clock: Clock, as_of: datetime | None) -> datetime:
+    now = clock.now()
+    if as_of is not None and as_of > now:
+        raise ValidationError(
+            f"as_of: {as_of.isoformat()} lies in the future; give an instant up to"
+            f" {now.isoformat()}, or say when it is to happen",
+            field="as_of",
+        )
+    return as_of or now
+
+
+def _check_plans(conn: Connection, known: Subscription, after: Standing) -> None:
+    """Raise where a plan version came in that the customer cannot buy."""
+    for version_id in sorted(_versions(after) - _versions(known.standing)):
+        version = find_version(conn, known.tenant_id, version_id=version_id)
+        payer = f"subscription {known.slug!r}"
+        check_buys(conn, version, known.currency, known.interval, payer=payer)
+
+
+def _versions(standing: Standing) -> set[UUID]:
+    return {standing.plan_version_id, *(each.plan_version_id for each in standing.terms)}
