@@ -14,7 +14,7 @@ from typing import Literal
 from uuid import UUID
 
 from subscriptions.lifecycle import OVER, Event, Status, next_status
-from subscriptions.timeline import Pause, Terms, cut, joined, terms_at
+from subscriptions.timeline import Pause, Terms, changed_from, cut, joined, since, terms_at
 
 Activation = Literal["start", "payment"]
 """What makes a subscription active: that it begins, or that its first payment succeeds."""
@@ -64,13 +64,27 @@ class Standing:
         return moved
 
     def begun(self, at: datetime, *, trial_until: datetime | None = None) -> Standing:
-        """The same with terms from `at` on, a trial first where it has one."""
-        later = Terms(at, None, self.plan_version_id, self.quantities)
-        if trial_until is None:
-            return replace(self, terms=joined((*cut(self.terms, at), later)))
-        trial = replace(later, end=trial_until, trial=True)
-        rest = (replace(later, start=trial_until),) if self.trial_converts else ()
-        return replace(self, terms=joined((*cut(self.terms, at), trial, *rest)))
+        """The same with terms from `at` on, a trial first where it has one.
+
+        What was planned for later stays planned; without a plan, what is chosen holds for ever.
+        """
+        chosen = Terms(at, None, self.plan_version_id, self.quantities)
+        planned = [each for each in self.terms if each.end is None or each.end > at] or [chosen]
+        planned[0] = replace(planned[0], start=at)
+        planned[-1] = replace(planned[-1], end=None)
+        terms = changed_from((*cut(self.terms, at), *planned), at, _sold)
+        if trial_until is not None:
+            rest = since(terms, trial_until) if self.trial_converts else ()
+            terms = (*changed_from(cut(terms, trial_until), at, _tried), *rest)
+        return replace(self, terms=joined(terms))
+
+
+def _sold(terms: Terms) -> Terms:
+    return replace(terms, trial=False)
+
+
+def _tried(terms: Terms) -> Terms:
+    return replace(terms, trial=True)
 
 
 def ended(standing: Standing, at: datetime) -> Standing:

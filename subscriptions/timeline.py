@@ -60,16 +60,20 @@ def cut(terms: Sequence[Terms], at: datetime) -> tuple[Terms, ...]:
     )
 
 
+def since(terms: Sequence[Terms], at: datetime) -> tuple[Terms, ...]:
+    """What holds from an instant on, and nothing before."""
+    return tuple(
+        replace(each, start=max(each.start, at))
+        for each in terms
+        if each.end is None or each.end > at
+    )
+
+
 def changed_from(
     terms: Sequence[Terms], at: datetime, change: Callable[[Terms], Terms]
 ) -> tuple[Terms, ...]:
     """The same up to an instant, and all that was planned from then on changed."""
-    later = (
-        change(replace(each, start=max(each.start, at)))
-        for each in terms
-        if each.end is None or each.end > at
-    )
-    return joined((*cut(terms, at), *later))
+    return joined((*cut(terms, at), *map(change, since(terms, at))))
 
 
 def joined(terms: Iterable[Terms]) -> tuple[Terms, ...]:
