@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, Final, Protocol, TypeVar
+
+from fastapi import Query
 
 from catalog.meter_definition import is_slug
 from core.errors import ValidationError
@@ -12,6 +15,35 @@ from core.errors import ValidationError
 LIMIT_DEFAULT: Final = 50
 LIMIT_MAX: Final = 200
 _DIGITS_MAX: Final = 18
+
+Limit = Annotated[int, Query(ge=1, le=LIMIT_MAX)]
+Cursor = Annotated[str | None, Query(description="`next_cursor` of a page.")]
+Archived = Annotated[bool | None, Query(description="Only those that are, or not.")]
+
+
+class Shown(Protocol):
+    """What a list consists of."""
+
+    def as_resource(self) -> dict[str, Any]:
+        """The form that is shown outside."""
+
+
+_Shown = TypeVar("_Shown", bound=Shown)
+
+
+def page_of(
+    fetch: Callable[[int], Sequence[_Shown]], limit: int, cursor_after: Callable[[_Shown], str]
+) -> dict[str, Any]:
+    """The answer of a list: at most `limit` of what `fetch(how many)` finds.
+
+    One more is asked for: whether it is there says if another page comes.
+    """
+    found = fetch(limit + 1)
+    page = found[:limit]
+    return {
+        "data": [each.as_resource() for each in page],
+        "next_cursor": cursor_after(page[-1]) if len(found) > limit else None,
+    }
 
 
 def cursor_of(position: int) -> str:

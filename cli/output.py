@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -50,6 +50,11 @@ def print_table(
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     Console().print(table)
+
+
+def print_resource(resource: Mapping[str, Any], as_json: bool, done: str) -> None:
+    """What became of one thing: the line `done` for people, the thing itself for programs."""
+    print(json.dumps(resource, indent=2, ensure_ascii=False) if as_json else done)
 
 
 def print_json(rows: Sequence[DataclassInstance]) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
+    from core.ids import TenantId
     from db.postgres import Connection, Database
     from identity.tenants import Tenant
 
@@ -43,3 +46,12 @@ def open_database(state_dir: Path) -> Database:
     from infra.local.state import resolve_endpoints
 
     return Database(resolve_endpoints(os.environ, state_dir).postgres, Role.OPERATOR)
+
+
+@contextmanager
+def tenant_transaction(
+    state_dir: Path, slug: str | None, *, snapshot: bool = False
+) -> Iterator[tuple[Connection, TenantId]]:
+    """A unit of work for the tenant called `slug`, or the only one; raises as `chosen_tenant`."""
+    with open_database(state_dir) as db, db.transaction(snapshot=snapshot) as conn:
+        yield conn, chosen_tenant(conn, slug).id

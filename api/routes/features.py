@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from api.acting import ActingOf
 from api.idempotency import perform_once
-from api.paging import LIMIT_DEFAULT, LIMIT_MAX, slug_cursor_of, slug_of
+from api.paging import LIMIT_DEFAULT, Archived, Cursor, Limit, page_of, slug_cursor_of, slug_of
 from api.usage_connection import UsageConnection
 from catalog.features import (
     archive_feature,
@@ -71,22 +71,21 @@ def _add_reading(router: APIRouter, db: Database, acting_of: ActingOf) -> None:
     @router.get("", summary="List features")
     def list_features(
         request: Request,
-        limit: Annotated[int, Query(ge=1, le=LIMIT_MAX)] = LIMIT_DEFAULT,
-        cursor: Annotated[str | None, Query(description="`next_cursor` of a page.")] = None,
-        archived: Annotated[bool | None, Query(description="Only those that are, or not.")] = None,
+        limit: Limit = LIMIT_DEFAULT,
+        cursor: Cursor = None,
+        archived: Archived = None,
     ) -> dict[str, Any]:
         """The tenant's features, by slug. Ask again with `next_cursor` while there is one."""
         acting = acting_of(request, CATALOG_READ)
         after = slug_of(cursor)
         with db.transaction(acting) as conn:
-            found = page_of_features(
-                conn, acting.tenant_id, after=after, limit=limit + 1, archived=archived
+            return page_of(
+                lambda count: page_of_features(
+                    conn, acting.tenant_id, after=after, limit=count, archived=archived
+                ),
+                limit,
+                lambda feature: slug_cursor_of(feature.slug),
             )
-        page = found[:limit]
-        return {
-            "data": [feature.as_resource() for feature in page],
-            "next_cursor": slug_cursor_of(page[-1].slug) if len(found) > limit else None,
-        }
 
     @router.get("/{slug}", summary="Show a feature")
     def show_feature(request: Request, slug: Slug) -> dict[str, Any]:

@@ -6,12 +6,12 @@ from datetime import datetime
 from typing import Annotated, Any, Final
 
 import pydantic
-from fastapi import APIRouter, Body, Path, Query, Request
+from fastapi import APIRouter, Body, Path, Request
 from pydantic import BaseModel, ConfigDict
 
 from api.acting import ActingOf
 from api.idempotency import perform_once
-from api.paging import LIMIT_DEFAULT, LIMIT_MAX, cursor_of, position_of
+from api.paging import LIMIT_DEFAULT, Archived, Cursor, Limit, cursor_of, page_of, position_of
 from catalog.meter_register import (
     find_meter,
     page_of_meters,
@@ -69,23 +69,21 @@ def _add_reading(router: APIRouter, db: Database, acting_of: ActingOf) -> None:
     @router.get("", summary="List meters")
     def list_meters(
         request: Request,
-        limit: Annotated[int, Query(ge=1, le=LIMIT_MAX)] = LIMIT_DEFAULT,
-        cursor: Annotated[str | None, Query(description="`next_cursor` of a page.")] = None,
-        archived: Annotated[bool | None, Query(description="Only those that are, or not.")] = None,
+        limit: Limit = LIMIT_DEFAULT,
+        cursor: Cursor = None,
+        archived: Archived = None,
     ) -> dict[str, Any]:
         """The tenant's meters, oldest first. Ask again with `next_cursor` while there is one."""
         acting = acting_of(request, METERS_READ)
         after = position_of(cursor)
         with db.transaction(acting) as conn:
-            found = page_of_meters(
-                conn, acting.tenant_id, after=after, limit=limit + 1, archived=archived
+            return page_of(
+                lambda count: page_of_meters(
+                    conn, acting.tenant_id, after=after, limit=count, archived=archived
+                ),
+                limit,
+                lambda meter: cursor_of(meter.definition.catalog_version),
             )
-        page = found[:limit]
-        more = len(found) > limit
-        return {
-            "data": [meter.as_resource() for meter in page],
-            "next_cursor": cursor_of(page[-1].definition.catalog_version) if more else None,
-        }
 
     @router.get("/{slug}", summary="Show a meter")
     def show_meter(request: Request, slug: Slug) -> dict[str, Any]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Body, Header, Path, Query, Request, Response
+from fastapi import APIRouter, Body, Path, Request, Response
 from pydantic import BaseModel, ConfigDict
 
 from api.acting import ActingOf
 from api.idempotency import perform_once
-from api.paging import LIMIT_DEFAULT, LIMIT_MAX, slug_cursor_of, slug_of
+from api.paging import LIMIT_DEFAULT, Archived, Cursor, Limit, page_of, slug_cursor_of, slug_of
+from api.revisions import IfMatch, etag_of, revision_of
 from catalog.plan_catalog import (
     PlanLabels,
     activate_draft,
@@ -20,7 +21,6 @@ from catalog.plan_catalog import (
 )
 from catalog.plan_view import Plan, find_plan, find_version, page_of_plans
 from core.clock import Clock
-from core.errors import ValidationError
 from db.postgres import Database
 from identity.api_keys import CATALOG_READ, CATALOG_WRITE
 
@@ -40,7 +40,6 @@ _CONTENT: Final = {
 _EXAMPLE: Final = {"slug": "standard", "name": "Standard", "public": True, "draft": _CONTENT}
 
 Slug = Annotated[str, Path(description="The plan's slug.")]
-IfMatch = Annotated[str | None, Header(description="The `ETag` of what you read.")]
 Content = Annotated[dict[str, Any], Body(examples=[_CONTENT])]
 
 
@@ -78,22 +77,21 @@ def _add_reading(router: APIRouter, db: Database, acting_of: ActingOf) -> None:
     @router.get("", summary="List plans")
     def list_plans(
         request: Request,
-        limit: Annotated[int, Query(ge=1, le=LIMIT_MAX)] = LIMIT_DEFAULT,
-        cursor: Annotated[str | None, Query(description="`next_cursor` of a page.")] = None,
-        archived: Annotated[bool | None, Query(description="Only those that are, or not.")] = None,
+        limit: Limit = LIMIT_DEFAULT,
+        cursor: Cursor = None,
+        archived: Archived = None,
     ) -> dict[str, Any]:
         """The tenant's plans, by slug. Ask again with `next_cursor` while there is one."""
         acting = acting_of(request, CATALOG_READ)
         after = slug_of(cursor)
         with db.transaction(acting) as conn:
-            found = page_of_plans(
-                conn, acting.tenant_id, after=after, limit=limit + 1, archived=archived
+            return page_of(
+                lambda count: page_of_plans(
+                    conn, acting.tenant_id, after=after, limit=count, archived=archived
+                ),
+                limit,
+                lambda plan: slug_cursor_of(plan.slug),
             )
-        page = found[:limit]
-        return {
-            "data": [plan.as_resource() for plan in page],
-            "next_cursor": slug_cursor_of(page[-1].slug) if len(found) > limit else None,
-        }
 
     @router.get("/{slug}", summary="Show a plan")
     def show_plan(request: Request, slug: Slug) -> dict[str, Any]:
@@ -162,7 +160,7 @@ def _add_writing(router: APIRouter, db: Database, clock: Clock, acting_of: Actin
         With `If-Match` the draft is only replaced if it is the one that you read.
         """
         acting = acting_of(request, CATALOG_WRITE)
-        revision = _revision_of(if_match)
+        revision = revision_of(if_match)
         with db.transaction(acting) as conn:
             plan = write_draft(conn, clock, acting.tenant_id, slug, content, revision)
             return _shown(response, plan)
@@ -177,7 +175,7 @@ def _add_life(router: APIRouter, db: Database, clock: Clock, acting_of: ActingOf
         `Idempotency-Key` to be able to repeat the request safely.
         """
         acting = acting_of(request, CATALOG_WRITE)
-        revision = _revision_of(if_match)
+        revision = revision_of(if_match)
         with db.transaction(acting) as conn:
 
             def perform() -> dict[str, Any]:
@@ -196,15 +194,5 @@ def _add_life(router: APIRouter, db: Database, clock: Clock, acting_of: ActingOf
 
 def _shown(response: Response, plan: Plan) -> dict[str, Any]:
     """A draft with its `ETag`."""
-    response.headers["ETag"] = f'"{plan.draft_revision}"'
+    response.headers["ETag"] = etag_of(plan.draft_revision)
     return {"plan": plan.slug, "revision": plan.draft_revision, "content": plan.draft}
-
-
-def _revision_of(if_match: str | None) -> int | None:
-    """The revision that an `If-Match` names; None for none, or for whatever there is."""
-    if if_match is None or if_match.strip() == "*":
-        return None
-    text = if_match.strip().removeprefix('"').removesuffix('"')
-    if not (text.isascii() and text.isdecimal() and len(text) <= len(str(2**31))):
-        raise ValidationError('If-Match: send the ETag that you got, such as "3"', field="If-Match")
-    return int(text)

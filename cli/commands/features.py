@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from cli.options import Json, StateDir
-from cli.output import print_table
-from cli.tenants import TenantSlug, chosen_tenant, open_database
+from cli.output import print_resource, print_table
+from cli.tenants import TenantSlug, tenant_transaction
 
 app = typer.Typer(help="Create, list and archive features.", no_args_is_help=True)
 
@@ -34,15 +34,11 @@ def create(
     from catalog.features import create_feature
     from core.clock import SystemClock
 
-    with open_database(state_dir) as db, db.transaction() as conn:
-        tenant_id = chosen_tenant(conn, tenant).id
+    with tenant_transaction(state_dir, tenant) as (conn, tenant_id):
         made = create_feature(
             conn, SystemClock(), tenant_id, slug=slug, name=name or slug, kind=kind, meter=meter
         )
-    if as_json:
-        print(json.dumps(made.as_resource(), indent=2, ensure_ascii=False))
-    else:
-        print(f"created feature {slug}")
+    print_resource(made.as_resource(), as_json, f"created feature {slug}")
 
 
 @app.command("list")
@@ -55,8 +51,8 @@ def list_features(
     """
     from catalog.features import features_by_slug
 
-    with open_database(state_dir) as db, db.transaction() as conn:
-        found = list(features_by_slug(conn, chosen_tenant(conn, tenant).id).values())
+    with tenant_transaction(state_dir, tenant) as (conn, tenant_id):
+        found = list(features_by_slug(conn, tenant_id).values())
     if as_json:
         print(json.dumps([each.as_resource() for each in found], indent=2, ensure_ascii=False))
         return
@@ -81,9 +77,6 @@ def archive(
     from catalog.features import archive_feature
     from core.clock import SystemClock
 
-    with open_database(state_dir) as db, db.transaction() as conn:
-        gone = archive_feature(conn, SystemClock(), chosen_tenant(conn, tenant).id, slug)
-    if as_json:
-        print(json.dumps(gone.as_resource(), indent=2, ensure_ascii=False))
-    else:
-        print(f"archived feature {slug}")
+    with tenant_transaction(state_dir, tenant) as (conn, tenant_id):
+        gone = archive_feature(conn, SystemClock(), tenant_id, slug)
+    print_resource(gone.as_resource(), as_json, f"archived feature {slug}")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,14 +11,12 @@ import typer
 
 from cli.documents import read_document
 from cli.options import Json, StateDir
-from cli.output import print_table
-from cli.tenants import TenantSlug, chosen_tenant, open_database
+from cli.output import print_resource, print_table
+from cli.tenants import TenantSlug, tenant_transaction
 from core.errors import ValidationError
 
 if TYPE_CHECKING:
     from catalog.meter_register import StoredMeter
-    from core.ids import TenantId
-    from db.postgres import Connection
 
 app = typer.Typer(help="Create, list, relabel and archive meters.", no_args_is_help=True)
 
@@ -46,7 +42,7 @@ def create(
     from core.clock import SystemClock
 
     document = read_document(file)
-    with _tenant(state_dir, tenant) as (conn, tenant_id):
+    with tenant_transaction(state_dir, tenant) as (conn, tenant_id):
         meter = register_meter(conn, SystemClock(), tenant_id, document)
     _show(meter, as_json, "created")
 
@@ -61,7 +57,7 @@ def list_meters(
     """
     from catalog.meter_register import page_of_meters
 
-    with _tenant(state_dir, tenant) as (conn, tenant_id):
+    with tenant_transaction(state_dir, tenant) as (conn, tenant_id):
         found = page_of_meters(conn, tenant_id, limit=1_000_000)
     if as_json:
         print(json.dumps([meter.as_resource() for meter in found], indent=2, ensure_ascii=False))
@@ -88,7 +84,7 @@ def show(slug: Slug, tenant: TenantSlug = None, state_dir: StateDir = Path(".tol
     """
     from catalog.meter_register import find_meter
 
-    with _tenant(state_dir, tenant) as (conn, tenant_id):
+    with tenant_transaction(state_dir, tenant) as (conn, tenant_id):
         meter = find_meter(conn, tenant_id, slug)
     _show(meter, as_json=True)
 
@@ -114,7 +110,7 @@ def update(
     from core.clock import SystemClock
 
     pairs = None if metadata is None else dict(_pair(text) for text in metadata)
-    with _tenant(state_dir, tenant) as (conn, tenant_id):
+    with tenant_transaction(state_dir, tenant) as (conn, tenant_id):
         meter = relabel_meter(
             conn, SystemClock(), tenant_id, slug, name=name, unit=unit, metadata=pairs
         )
@@ -140,7 +136,7 @@ def archive(
     from core.clock import SystemClock
 
     instant = None if at is None else parse_instant(at, "--at")
-    with _tenant(state_dir, tenant) as (conn, tenant_id):
+    with tenant_transaction(state_dir, tenant) as (conn, tenant_id):
         meter = retire_meter(conn, SystemClock(), tenant_id, slug, instant)
     _show(meter, as_json, "archived")
 
@@ -171,7 +167,7 @@ def try_out(
     first, after = parse_instant(start, "--from"), parse_instant(end, "--to")
     if first >= after:
         raise ValidationError("--to: must lie after --from", field="to")
-    with _tenant(state_dir, tenant) as (_, tenant_id):
+    with tenant_transaction(state_dir, tenant) as (_, tenant_id):
         meter = draft_meter(SystemClock(), tenant_id, read_document(file))
     url = resolve_endpoints(os.environ, state_dir).clickhouse
     found = dry_run(url, meter, Period(first, after), limit).as_resource()
@@ -197,13 +193,4 @@ def _pair(text: str) -> tuple[str, str]:
 
 
 def _show(meter: StoredMeter, as_json: bool, done: str = "") -> None:
-    if as_json:
-        print(json.dumps(meter.as_resource(), indent=2, ensure_ascii=False))
-    else:
-        print(f"{done} meter {meter.definition.slug}")
-
-
-@contextmanager
-def _tenant(state_dir: Path, slug: str | None) -> Iterator[tuple[Connection, TenantId]]:
-    with open_database(state_dir) as db, db.transaction() as conn:
-        yield conn, chosen_tenant(conn, slug).id
+    print_resource(meter.as_resource(), as_json, f"{done} meter {meter.definition.slug}")

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from cli.documents import read_document
 from cli.options import Json, StateDir
-from cli.output import print_table
-from cli.tenants import TenantSlug, chosen_tenant, open_database
-
-if TYPE_CHECKING:
-    from catalog.plan_view import Plan
+from cli.output import print_resource, print_table
+from cli.tenants import TenantSlug, tenant_transaction
 
 app = typer.Typer(help="Write, activate, list and archive plans.", no_args_is_help=True)
 
@@ -34,8 +31,8 @@ def list_plans(
     """
     from catalog.plan_view import page_of_plans
 
-    with open_database(state_dir) as db, db.transaction() as conn:
-        found = page_of_plans(conn, chosen_tenant(conn, tenant).id, limit=1_000_000)
+    with tenant_transaction(state_dir, tenant) as (conn, tenant_id):
+        found = page_of_plans(conn, tenant_id, limit=1_000_000)
     if as_json:
         print(json.dumps([plan.as_resource() for plan in found], indent=2, ensure_ascii=False))
         return
@@ -66,8 +63,7 @@ def show(
     """
     from catalog.plan_view import find_plan, find_version
 
-    with open_database(state_dir) as db, db.transaction(snapshot=True) as conn:
-        tenant_id = chosen_tenant(conn, tenant).id
+    with tenant_transaction(state_dir, tenant, snapshot=True) as (conn, tenant_id):
         if version is None:
             found = find_plan(conn, tenant_id, slug).as_resource()
         else:
@@ -96,14 +92,15 @@ def draft(
     from core.clock import SystemClock
 
     content, clock = read_document(file), SystemClock()
-    with open_database(state_dir) as db, db.transaction() as conn:
-        tenant_id = chosen_tenant(conn, tenant).id
+    with tenant_transaction(state_dir, tenant) as (conn, tenant_id):
         if page_of_plans(conn, tenant_id, slug=slug, limit=1):
             plan = write_draft(conn, clock, tenant_id, slug, content)
         else:
             labels = PlanLabels(name, public=public)
             plan = create_plan(conn, clock, tenant_id, slug, labels, content)
-    _show(plan, as_json, f"wrote draft of plan {slug}, revision {plan.draft_revision}")
+    print_resource(
+        plan.as_resource(), as_json, f"wrote draft of plan {slug}, revision {plan.draft_revision}"
+    )
 
 
 @app.command()
@@ -120,9 +117,9 @@ def activate(
     from catalog.plan_catalog import activate_draft
     from core.clock import SystemClock
 
-    with open_database(state_dir) as db, db.transaction() as conn:
-        plan = activate_draft(conn, SystemClock(), chosen_tenant(conn, tenant).id, slug)
-    _show(plan, as_json, f"plan {slug}: version {plan.sold} is sold")
+    with tenant_transaction(state_dir, tenant) as (conn, tenant_id):
+        plan = activate_draft(conn, SystemClock(), tenant_id, slug)
+    print_resource(plan.as_resource(), as_json, f"plan {slug}: version {plan.sold} is sold")
 
 
 @app.command()
@@ -139,13 +136,6 @@ def archive(
     from catalog.plan_catalog import archive_plan
     from core.clock import SystemClock
 
-    with open_database(state_dir) as db, db.transaction() as conn:
-        plan = archive_plan(conn, SystemClock(), chosen_tenant(conn, tenant).id, slug)
-    _show(plan, as_json, f"archived plan {slug}")
-
-
-def _show(plan: Plan, as_json: bool, done: str) -> None:
-    if as_json:
-        print(json.dumps(plan.as_resource(), indent=2, ensure_ascii=False))
-    else:
-        print(done)
+    with tenant_transaction(state_dir, tenant) as (conn, tenant_id):
+        plan = archive_plan(conn, SystemClock(), tenant_id, slug)
+    print_resource(plan.as_resource(), as_json, f"archived plan {slug}")

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.paging import cursor_of, position_of
+from api.paging import cursor_of, page_of, position_of
 from core.errors import ValidationError
 
 
@@ -26,3 +29,19 @@ def test_no_cursor_is_the_beginning() -> None:
 def test_what_is_no_cursor_is_refused(cursor: str) -> None:
     with pytest.raises(ValidationError, match="cursor"):
         position_of(cursor)
+
+
+@dataclass(frozen=True)
+class Row:
+    number: int
+
+    def as_resource(self) -> dict[str, Any]:
+        return {"number": self.number}
+
+
+@pytest.mark.parametrize(("there", "shown", "more"), [(0, 0, False), (3, 3, False), (4, 3, True)])
+def test_a_page_says_whether_another_one_comes(there: int, shown: int, more: bool) -> None:
+    rows = [Row(number) for number in range(1, there + 1)]
+    page = page_of(lambda count: rows[:count], 3, lambda row: cursor_of(row.number))
+    assert page["data"] == [{"number": number} for number in range(1, shown + 1)]
+    assert page["next_cursor"] == (cursor_of(shown) if more else None)
