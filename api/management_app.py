@@ -1,4 +1,4 @@
-"""The application of a management process: meters, features, plans, and what changed."""
+"""The application of a management process: what is measured, sold, to whom, and what changed."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from api.routes.meter_trials import create_trials_router
 from api.routes.meters import create_meters_router
 from api.routes.plans import create_plans_router
 from api.routes.public_plans import create_public_plans_router
+from api.routes.subscriptions import create_subscriptions_router
 from api.token_gate import TokenGate
 from api.usage_connection import UsageConnection
 from catalog.snapshot import SnapshotSource
@@ -82,7 +83,7 @@ def create_management_app(
         version=version("tollbook-server"),
         lifespan=lifespan,
         telemetry=FRAMEWORK_TELEMETRY,
-        summary="What is measured and sold, and what changed.",
+        summary="What is measured and sold, to whom, and what changed.",
     )
     install_problem_handlers(app)
     observe_requests(app)
@@ -92,6 +93,7 @@ def create_management_app(
     app.include_router(create_features_router(db, at, usage, acting_of))
     app.include_router(create_plans_router(db, at, acting_of))
     app.include_router(create_public_plans_router(db, tenants))
+    app.include_router(create_subscriptions_router(db, at, acting_of))
     app.include_router(create_changes_router(db, acting_of))
     app.include_router(
         create_health_router({"postgres": postgres_fault, "catalog": lambda: gate.fault})

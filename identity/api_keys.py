@@ -40,8 +40,23 @@ METERS_READ: Final = "meters:read"
 METERS_WRITE: Final = "meters:write"
 """The scope that lets a key create, rename and archive meters."""
 
+SUBSCRIPTIONS_READ: Final = "subscriptions:read"
+"""The scope that lets a key see subscriptions and what became of them."""
+
+SUBSCRIPTIONS_WRITE: Final = "subscriptions:write"
+"""The scope that lets a key create and change subscriptions."""
+
 SCOPES: Final = frozenset(
-    {CATALOG_READ, CATALOG_WRITE, CHANGES_READ, EVENTS_WRITE, METERS_READ, METERS_WRITE}
+    {
+        CATALOG_READ,
+        CATALOG_WRITE,
+        CHANGES_READ,
+        EVENTS_WRITE,
+        METERS_READ,
+        METERS_WRITE,
+        SUBSCRIPTIONS_READ,
+        SUBSCRIPTIONS_WRITE,
+    }
 )
 DEFAULT_SCOPES: Final = (EVENTS_WRITE,)
 

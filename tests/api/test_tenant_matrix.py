@@ -14,8 +14,10 @@ from psycopg import sql as compose
 
 from api.management_app import ManagementSettings, create_management_app
 from core.clock import SystemClock
+from core.money import Currency
 from db.postgres import Database, Role
 from identity.api_keys import SCOPES, insert_api_key
+from subscriptions.customers import ensure_customer
 from tests.api.management import NOWHERE, Party, add_party, management
 from tests.plugins.database import do
 from tests.plugins.logins import plain_login
@@ -54,6 +56,26 @@ REQUESTS: dict[tuple[str, str], tuple[Any, int]] = {
     ("post", "/v1/plans/{slug}/archive"): (None, 404),
     ("get", "/v1/plans/{slug}/versions/{number}"): (None, 404),
     ("get", "/v1/public/{tenant}/plans"): (None, 200),
+    ("get", "/v1/subscriptions"): (None, 200),
+    ("post", "/v1/subscriptions"): (
+        {"slug": "mine", "customer": "theirs", "plan": "theirs"},
+        404,
+    ),
+    ("get", "/v1/subscriptions/{subscription}"): (None, 404),
+    ("get", "/v1/subscriptions/{subscription}/changes"): (None, 404),
+    ("post", "/v1/subscriptions/{subscription}/activate"): ({}, 404),
+    ("post", "/v1/subscriptions/{subscription}/cancel"): ({}, 404),
+    ("post", "/v1/subscriptions/{subscription}/change"): ({"quantities": {"seats": "1"}}, 404),
+    ("post", "/v1/subscriptions/{subscription}/extend"): ({"until": None}, 404),
+    ("post", "/v1/subscriptions/{subscription}/pause"): ({}, 404),
+    ("post", "/v1/subscriptions/{subscription}/payment"): ({"succeeded": True}, 404),
+    ("post", "/v1/subscriptions/{subscription}/reactivate"): ({}, 404),
+    ("post", "/v1/subscriptions/{subscription}/resume"): ({}, 404),
+    ("post", "/v1/subscriptions/{subscription}/start-trial"): (
+        {"until": "2030-01-01T00:00:00Z"},
+        404,
+    ),
+    ("post", "/v1/subscriptions/{subscription}/uncancel"): ({}, 404),
 }
 """What is sent as a body, and the answer's status: for each route that there is."""
 
@@ -103,17 +125,32 @@ def test_no_route_shows_or_changes_what_is_another_tenants(
     assert client.post("/v1/plans", json=plan, headers=everything).status_code == 201
     sold = client.post("/v1/plans/theirs/activate", headers=everything)
     assert sold.json()["active_version"] == 1, sold.text
+    do(
+        database,
+        ensure_customer,
+        SystemClock(),
+        zeta.tenant_id,
+        slug="theirs",
+        name="Theirs",
+        time_zone="UTC",
+        currency=Currency("USD"),
+        billing_info={},
+    )
+    wanted = {"slug": "theirs", "customer": "theirs", "plan": "theirs"}
+    subscribed = client.post("/v1/subscriptions", json=wanted, headers=everything)
+    assert subscribed.status_code == 201, subscribed.text
     before = rows_of(database, zeta)
     may_everything = key_of(client, database, acme)
     for (method, path), (body, status) in REQUESTS.items():
-        for slug in ("theirs", theirs.json()["id"]):
+        for slug, name in (("theirs", "theirs"), (theirs.json()["id"], subscribed.json()["id"])):
             url = path.replace("{slug}", slug).replace("{number}", "1").replace("{tenant}", "acme")
+            url = url.replace("{subscription}", name)
             found = client.request(method, url, json=body, headers=may_everything)
             assert found.status_code in {status, 409 if status == 201 else status}, (
                 url,
                 found.text,
             )
-            markers = {"marker-type", "theirs", theirs.json()["id"]}
+            markers = {"marker-type", "theirs", theirs.json()["id"], subscribed.json()["id"]}
             asked = url + json.dumps(body)  # a refusal may repeat what was asked for
             assert not [each for each in markers if each not in asked and each in found.text]
     assert rows_of(database, zeta) == before

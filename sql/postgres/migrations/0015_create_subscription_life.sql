@@ -139,7 +139,7 @@ CREATE TRIGGER subscriptions_keep_history BEFORE UPDATE OF
 ON subscriptions.subscriptions FOR EACH ROW EXECUTE FUNCTION bitemporal.keep_history();
 ALTER TABLE subscriptions.subscriptions
     ALTER COLUMN start_at SET NOT NULL,
-    ADD CHECK (period_start < period_end AND start_at <= ended_at);
+    ADD CHECK (period_start < period_end);
 CREATE INDEX subscriptions_by_step ON subscriptions.subscriptions (tenant_id, next_step_at, id)
 WHERE next_step_at IS NOT NULL;
 CREATE INDEX subscriptions_by_status ON subscriptions.subscriptions (tenant_id, status, slug);

@@ -1,0 +1,217 @@
+"""Commands as people and programs write them: by API, by command, in a preview."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Annotated, Any, Final, Literal
+from uuid import UUID
+
+import pydantic
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+
+from core.errors import ValidationError
+from core.ids import TenantId
+from core.refusals import refusal_of
+from db.postgres import Connection
+from subscriptions.checks import find_version
+from subscriptions.commands import (
+    Activate,
+    Cancel,
+    Change,
+    Command,
+    Extend,
+    PauseCommand,
+    Payment,
+    Reactivate,
+    Resume,
+    StartTrial,
+    Uncancel,
+)
+
+_DECIMALS: Final = 12
+_QUANTITY_BELOW: Final = Decimal(10) ** 15
+
+
+def _quantity(text: str) -> str:
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        number = Decimal(-1)
+    exponent = number.as_tuple().exponent
+    if not (number.is_finite() and 0 <= number < _QUANTITY_BELOW and int(exponent) >= -_DECIMALS):
+        raise ValueError("give a decimal text, 0 to below 10^15, with at most 12 decimals")
+    return text
+
+
+Quantity = Annotated[str, AfterValidator(_quantity)]
+Quantities = Annotated[dict[str, Quantity], Field(max_length=500)]
+Instant = AwareDatetime
+When = Literal["now", "period_end"] | Instant
+
+
+def quantities_of(texts: Mapping[str, str] | None) -> dict[str, Decimal] | None:
+    """Quantities as exact numbers, in their shortest form."""
+    if texts is None:
+        return None
+    return {key: _shortest(Decimal(text)) for key, text in texts.items()}
+
+
+def _shortest(number: Decimal) -> Decimal:
+    return Decimal(f"{number.normalize():f}")
+
+
+class CommandBody(BaseModel):
+    """What every command has: `as_of`, the instant at which it is done, unless now."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    as_of: Instant | None = None
+
+    def command(self, conn: Connection, tenant_id: TenantId) -> Command:
+        """The command, with what it names looked up. Raises `NotFoundError`."""
+        raise NotImplementedError  # each body has its own
+
+
+class _Chosen(CommandBody):
+    """A plan, the version that is sold unless said, and agreed quantities by key of its lines."""
+
+    plan: str | None = None
+    version: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
+    quantities: Quantities | None = None
+
+    def version_id(self, conn: Connection, tenant_id: TenantId) -> UUID | None:
+        """The plan version that is meant; None: the one it has."""
+        if self.plan is None:
+            if self.version is not None:
+                raise ValidationError("plan: missing; say whose version it is", field="plan")
+            return None
+        return find_version(conn, tenant_id, plan=self.plan, number=self.version).id
+
+
+class ActivateBody(CommandBody):
+    """End the trial, or the wait for the start or a payment, at once."""
+
+    def command(self, conn: Connection, tenant_id: TenantId) -> Command:
+        """`Activate`."""
+        return Activate()
+
+
+class CancelBody(CommandBody):
+    """End it: `now`, at `period_end`, or at an instant."""
+
+    at: When = "period_end"
+
+    def command(self, conn: Connection, tenant_id: TenantId) -> Command:
+        """`Cancel`."""
+        return Cancel(self.at)
+
+
+class ChangeBody(_Chosen):
+    """Another plan, other quantities: `now`, at `period_end`, or at an instant."""
+
+    at: When = "now"
+
+    def command(self, conn: Connection, tenant_id: TenantId) -> Command:
+        """`Change`. Raises `ValidationError` for a change of nothing."""
+        if self.plan is None and self.quantities is None:
+            raise ValidationError("plan: say what changes: plan, quantities", field="plan")
+        return Change(self.version_id(conn, tenant_id), quantities_of(self.quantities), self.at)
+
+
+class ExtendBody(CommandBody):
+    """Another end of the contract; null: it goes on for ever."""
+
+    until: Instant | None
+
+    def command(self, conn: Connection, tenant_id: TenantId) -> Command:
+        """`Extend`."""
+        return Extend(self.until)
+
+
+class PauseBody(CommandBody):
+    """Stop billing, or service, or both, until an instant or until it is resumed."""
+
+    billing: bool = True
+    service: bool = True
+    until: Instant | None = None
+
+    def command(self, conn: Connection, tenant_id: TenantId) -> Command:
+        """`PauseCommand`."""
+        return PauseCommand(self.billing, self.service, self.until)
+
+
+class PaymentBody(CommandBody):
+    """A payment succeeded, or failed."""
+
+    succeeded: bool
+
+    def command(self, conn: Connection, tenant_id: TenantId) -> Command:
+        """`Payment`."""
+        return Payment(self.succeeded)
+
+
+class ReactivateBody(_Chosen):
+    """Come back, with the plan that it had or another one, maybe until an instant."""
+
+    until: Instant | None = None
+
+    def command(self, conn: Connection, tenant_id: TenantId) -> Command:
+        """`Reactivate`."""
+        version_id = self.version_id(conn, tenant_id)
+        return Reactivate(version_id, quantities_of(self.quantities), self.until)
+
+
+class ResumeBody(CommandBody):
+    """End a pause."""
+
+    def command(self, conn: Connection, tenant_id: TenantId) -> Command:
+        """`Resume`."""
+        return Resume()
+
+
+class StartTrialBody(CommandBody):
+    """Try until an instant; then it is billed, or expires."""
+
+    until: Instant
+    converts: bool = True
+
+    def command(self, conn: Connection, tenant_id: TenantId) -> Command:
+        """`StartTrial`."""
+        return StartTrial(self.until, self.converts)
+
+
+class UncancelBody(CommandBody):
+    """Take a planned cancellation back."""
+
+    def command(self, conn: Connection, tenant_id: TenantId) -> Command:
+        """`Uncancel`."""
+        return Uncancel()
+
+
+BODIES: Final[Mapping[str, type[CommandBody]]] = {
+    "activate": ActivateBody,
+    "cancel": CancelBody,
+    "change": ChangeBody,
+    "extend": ExtendBody,
+    "pause": PauseBody,
+    "payment": PaymentBody,
+    "reactivate": ReactivateBody,
+    "resume": ResumeBody,
+    "start_trial": StartTrialBody,
+    "uncancel": UncancelBody,
+}
+"""By the name of the command."""
+
+
+def parse_command(name: str, document: Mapping[str, Any]) -> CommandBody:
+    """A command as it is written. Raises `ValidationError` naming the field and the fix."""
+    body = BODIES.get(name)
+    if body is None:
+        raise ValidationError(
+            f"command: there is none called {name!r}; use one of {', '.join(BODIES)}",
+            field="command",
+        )
+    try:
+        return body.model_validate(dict(document))
+    except pydantic.ValidationError as error:
+        raise refusal_of(error) from error

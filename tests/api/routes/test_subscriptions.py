@@ -1,0 +1,237 @@
+"""Subscriptions over HTTP: created once, shown, listed, changed by commands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from core.clock import SystemClock
+from core.ids import TenantId
+from db.postgres import Database
+from identity.api_keys import SUBSCRIPTIONS_READ, SUBSCRIPTIONS_WRITE, insert_api_key
+from subscriptions.command_bodies import BODIES
+from subscriptions.commands import COMMANDS
+from tests.api.management import management
+from tests.plugins.database import do
+from tests.subscriptions.operating import Desk, open_desk
+
+Headers = dict[str, str]
+NEW = {"slug": "sub", "customer": "contoso", "plan": "standard"}
+
+
+@pytest.fixture
+def desk(database: Database) -> Desk:
+    return open_desk(database)
+
+
+def key(database: Database, tenant_id: TenantId, *scopes: str) -> Headers:
+    text = do(database, insert_api_key, SystemClock(), tenant_id, "k", scopes)
+    return {"Authorization": f"Bearer {text}"}
+
+
+@pytest.fixture
+def writer(database: Database, desk: Desk) -> Headers:
+    return key(database, desk.tenant_id, SUBSCRIPTIONS_READ, SUBSCRIPTIONS_WRITE)
+
+
+@pytest.fixture
+def reader(database: Database, desk: Desk) -> Headers:
+    return key(database, desk.tenant_id, SUBSCRIPTIONS_READ)
+
+
+@pytest.fixture
+def client(
+    writer: Headers, reader: Headers, desk: Desk, database_url: str, tmp_path: Path
+) -> Iterator[httpx.Client]:
+    assert writer
+    assert reader
+    with management(database_url, tmp_path, clock=desk.clock) as opened:
+        yield opened
+
+
+@pytest.mark.req("SUB-16", "SUB-12")
+def test_a_subscription_is_created_shown_listed_changed_and_canceled(
+    client: httpx.Client, writer: Headers, reader: Headers, desk: Desk
+) -> None:
+    made = client.post("/v1/subscriptions", json=NEW | {"trial_days": 14}, headers=writer)
+    assert made.status_code == 201, made.text
+    shown = client.get("/v1/subscriptions/sub", headers=reader)
+    assert shown.json() == made.json()
+    assert (shown.json()["status"], shown.json()["context_state"]) == ("TRIALING", "trial")
+    assert shown.json()["trial_ends_at"] == "2024-01-15T00:00:00+00:00"
+    by_id = client.get(f"/v1/subscriptions/{made.json()['id']}", headers=reader)
+    assert by_id.json() == made.json()
+    listed = client.get("/v1/subscriptions?customer=contoso&status=TRIALING", headers=reader)
+    assert [each["slug"] for each in listed.json()["data"]] == ["sub"]
+    other = client.get("/v1/subscriptions?customer=fabrikam", headers=reader)
+    assert other.json() == {"data": [], "next_cursor": None}
+
+    desk.clock.advance(timedelta(days=20))
+    changed = client.post(
+        "/v1/subscriptions/sub/change",
+        json={"plan": "dearer", "at": "period_end"},
+        headers=writer | {"If-Match": shown.headers["ETag"]},
+    )
+    assert changed.status_code == 200, changed.text
+    assert (changed.json()["status"], changed.json()["plan"]) == ("ACTIVE", "standard")
+    assert [each["start"] for each in changed.json()["terms"]] == [
+        "2024-01-01T00:00:00+00:00",
+        "2024-01-15T00:00:00+00:00",
+        "2024-02-01T00:00:00+00:00",
+    ]
+    canceled = client.post("/v1/subscriptions/sub/cancel", json={"at": "now"}, headers=writer)
+    assert canceled.json()["status"] == "CANCELED"
+
+    changes = client.get("/v1/subscriptions/sub/changes", headers=reader).json()["data"]
+    assert [each["change"] for each in changes] == ["create", "activate", "change", "cancel"]
+    assert changes[1]["effective_at"] == "2024-01-15T00:00:00+00:00", "when it was, not when seen"
+    assert changes[2]["actor"].startswith("key_")
+    first = client.get("/v1/subscriptions/sub/changes?limit=1", headers=reader).json()
+    rest = client.get(
+        f"/v1/subscriptions/sub/changes?cursor={first['next_cursor']}", headers=reader
+    ).json()
+    assert [*first["data"], *rest["data"]] == changes
+
+
+BAD: list[tuple[dict[str, Any], int, str]] = [
+    ({"customer": "contoso", "plan": "standard"}, 400, "slug"),
+    ({"slug": "sub", "plan": "standard"}, 400, "customer"),
+    ({"slug": "sub", "customer": "contoso"}, 400, "plan"),
+    (NEW | {"slug": "no slug"}, 400, "slug"),
+    (NEW | {"customer": "nobody"}, 404, "customer"),
+    (NEW | {"plan": "nothing"}, 404, "plan"),
+    (NEW | {"version": 9}, 404, "plan"),
+    (NEW | {"billing_cycle": "yearlyish"}, 400, "billing_cycle"),
+    (NEW | {"start": "2024-01-01T00:00:00"}, 400, "start"),
+    (NEW | {"trial_days": 0}, 400, "trial_days"),
+    (NEW | {"trial_days": 731}, 400, "trial_days"),
+    (NEW | {"trial_days": 5, "trial_ends_at": "2024-01-09T00:00:00Z"}, 400, "trial_days"),
+    (NEW | {"trial_ends_at": "2024-01-01T00:00:00Z"}, 400, "trial_ends_at"),
+    (NEW | {"trial_converts": False}, 400, "trial_ends_at"),
+    (NEW | {"anchor": "trial_end"}, 400, "anchor"),
+    (NEW | {"activation": "payment", "trial_days": 5}, 400, "activation"),
+    (NEW | {"expires_at": "2023-01-01T00:00:00Z"}, 400, "expires_at"),
+    (NEW | {"subjects": []}, 400, "subjects"),
+    (NEW | {"subjects": ["a", "a"]}, 400, "subjects"),
+    (NEW | {"quantities": {"seats": "-1"}}, 400, "quantities.seats"),
+    (NEW | {"quantities": {"seats": "0.1234567890123"}}, 400, "quantities.seats"),
+    (NEW | {"surprise": 1}, 400, "surprise"),
+]
+
+
+@pytest.mark.parametrize(("body", "status", "field"), BAD)
+def test_what_is_wrong_with_a_new_one_is_named(
+    client: httpx.Client, writer: Headers, body: dict[str, Any], status: int, field: str
+) -> None:
+    found = client.post("/v1/subscriptions", json=body, headers=writer)
+    assert found.status_code == status, found.text
+    error = found.json()["error"]
+    assert field in f"{error['message']} {error['details']}", error
+    assert client.get("/v1/subscriptions", headers=writer).json()["data"] == []
+
+
+@pytest.mark.req("ERR-04", "ERR-05")
+def test_errors_have_their_status_and_their_code(
+    client: httpx.Client, writer: Headers, reader: Headers
+) -> None:
+    missing = client.get("/v1/subscriptions/nothing", headers=reader)
+    assert missing.status_code == 404
+    assert missing.json() == {
+        "success": False,
+        "error": {
+            "code": "subscription_not_found",
+            "message": "subscription: there is none called 'nothing'",
+            "details": {"subscription": "nothing"},
+        },
+    }
+    assert client.get("/v1/subscriptions/NO%20SLUG", headers=reader).status_code == 404
+    client.post("/v1/subscriptions", json=NEW, headers=writer)
+    again = client.post("/v1/subscriptions", json=NEW, headers=writer)
+    assert (again.status_code, again.json()["error"]["code"]) == (409, "conflict")
+    wrong = client.post("/v1/subscriptions/sub/reactivate", json={}, headers=writer)
+    assert wrong.status_code == 422
+    assert wrong.json()["error"]["code"] == "invalid_state_transition"
+    assert wrong.json()["error"]["details"] == {"status": "ACTIVE", "event": "reactivate"}
+    denied = client.post("/v1/subscriptions/sub/cancel", json={}, headers=reader)
+    assert denied.status_code == 403
+
+
+@pytest.mark.parametrize("name", BODIES)
+def test_every_command_has_a_route_that_refuses_what_it_does_not_know(
+    client: httpx.Client, writer: Headers, name: str
+) -> None:
+    client.post("/v1/subscriptions", json=NEW, headers=writer)
+    path = f"/v1/subscriptions/sub/{name.replace('_', '-')}"
+    found = client.post(path, json={"surprise": 1}, headers=writer)
+    assert (found.status_code, "surprise" in found.text) == (400, True), found.text
+    assert set(BODIES) == set(COMMANDS)
+
+
+def test_a_command_is_done_once_per_key_and_only_to_what_was_read(
+    client: httpx.Client, writer: Headers
+) -> None:
+    made = client.post("/v1/subscriptions", json=NEW, headers=writer).json()
+    once = writer | {"Idempotency-Key": "pause-1"}
+    first = client.post("/v1/subscriptions/sub/pause", json={}, headers=once)
+    again = client.post("/v1/subscriptions/sub/pause", json={}, headers=once)
+    assert first.status_code == again.status_code == 200
+    assert first.json() == again.json()
+    assert first.json()["revision"] == made["revision"] + 1
+    other = client.post("/v1/subscriptions/sub/pause", json={"billing": False}, headers=once)
+    assert other.status_code == 422
+    late = writer | {"If-Match": f'"{made["revision"]}"'}
+    refused = client.post("/v1/subscriptions/sub/resume", json={}, headers=late)
+    assert refused.status_code == 412, refused.text
+
+
+def test_an_instant_may_lie_in_the_past_and_not_in_the_future(
+    client: httpx.Client, writer: Headers, desk: Desk
+) -> None:
+    desk.clock.advance(timedelta(days=10))
+    started = {"start": "2024-01-02T00:00:00Z"}
+    client.post("/v1/subscriptions", json=NEW | started, headers=writer)
+    for as_of, status in (
+        ("2024-01-01T12:00:00Z", 422),
+        ("2024-02-01T00:00:00Z", 400),
+        ("2024-01-05T00:00:00Z", 200),
+        ("2024-01-04T00:00:00Z", 422),
+    ):
+        body = {"as_of": as_of, "service": False}
+        found = client.post("/v1/subscriptions/sub/pause", json=body, headers=writer)
+        assert found.status_code == status, found.text
+        if status != 200:
+            assert "as_of" in found.json()["error"]["message"]
+
+
+def test_fifty_commands_at_a_time_come_one_after_the_other(
+    client: httpx.Client, writer: Headers, desk: Desk
+) -> None:
+    client.post("/v1/subscriptions", json=NEW, headers=writer)
+    client.post(
+        "/v1/subscriptions", json=NEW | {"slug": "other", "plan": "pictures"}, headers=writer
+    )
+
+    def work(number: int) -> int:
+        name = ("sub", "other")[number % 2]
+        command = ("pause", "resume", "cancel", "uncancel", "payment")[number % 5]
+        body = {"succeeded": number % 3 == 0} if command == "payment" else {}
+        path = f"/v1/subscriptions/{name}/{command}"
+        return client.post(path, json=body, headers=writer, timeout=60).status_code
+
+    with ThreadPoolExecutor(25) as pool:
+        found = list(pool.map(work, range(100)))
+    assert set(found) <= {200, 422}, "refused by its state, never by a lock"
+    for name in ("sub", "other"):
+        changes = client.get(f"/v1/subscriptions/{name}/changes?limit=200", headers=writer).json()
+        revisions = [each["revision"] for each in changes["data"]]
+        assert revisions == list(range(1, len(revisions) + 1))
+        assert found.count(200) > 0
+    assert desk.find().revision == len(
+        client.get("/v1/subscriptions/sub/changes?limit=200", headers=writer).json()["data"]
+    )
