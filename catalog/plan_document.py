@@ -12,7 +12,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from catalog.features import Feature
 from catalog.meters import MeterDefinition
 from catalog.plan_terms import PlanEntitlement, PlanTerms, RateCard
-from catalog.prices import price_terms
+from catalog.priced_meters import check_meter
+from catalog.prices import PriceTerms, price_terms
 from core.calendar.intervals import Interval
 from core.errors import NotFoundError, ValidationError
 from core.money import Currency
@@ -24,6 +25,8 @@ _RULES: Final = ConfigDict(extra="forbid", strict=True, frozen=True)
 _DECIMALS: Final = 12
 _LIMIT_BELOW: Final = Decimal(10) ** 15
 ENTITLEMENTS_MAX: Final = 500
+AROUND: Final = "adjustments"
+"""The table of a price that says what stands around its model."""
 
 
 def _plain(text: str) -> str:
@@ -37,9 +40,13 @@ Text = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_plain
 
 
 class RateCardEntry(BaseModel):
-    """A line of a plan. `price` has `model`, maybe `rounding`, and the model's parameters.
+    """A line of a plan.
 
-    `cadence` is the billing cycle of the subscriptions that the line is for; missing: of all.
+    `price` has `model` and its parameters, maybe `rounding`, and maybe `adjustments`, what stands
+    around the model. `cadence` is the billing cycle of the subscriptions that the line is for;
+    missing: of all.
+    `quantity` in place of a `meter`: units that are agreed, such as seats, where the subscription
+    says no other number.
     """
 
     model_config = _RULES
@@ -47,7 +54,8 @@ class RateCardEntry(BaseModel):
     name: Text
     meter: Text | None = None
     cadence: Text | None = None
-    price: dict[str, str | int]
+    quantity: str | int | None = None
+    price: dict[str, Any]
 
 
 class EntitlementEntry(BaseModel):
@@ -107,20 +115,31 @@ def terms_of(
 def _rate_card(
     entry: RateCardEntry, currency: Currency, meters: Mapping[str, MeterDefinition]
 ) -> RateCard:
-    parameters = dict(entry.price)
     with located("price"):
-        if "model" not in parameters:
-            raise ValidationError('model: missing; write model = "per_unit"', field="model")
-        model = str(parameters.pop("model"))
-        rounding = str(parameters.pop("rounding", DEFAULT_ROUNDING_MODE))
-        price = price_terms(model, currency.code, parameters, rounding)
+        price = _price(entry.price, currency)
     cadence = None if entry.cadence is None else Interval.parse(entry.cadence, "cadence")
-    if entry.meter is None:
-        return RateCard(entry.key, entry.name, price, cadence=cadence)
-    meter = meters.get(entry.meter)
-    if meter is None:
-        raise NotFoundError(f"meter: there is none called {entry.meter!r}; create it first")
-    return RateCard(entry.key, entry.name, price, meter.id, cadence)
+    agreed = None if entry.quantity is None else _quantity(entry.quantity, "quantity")
+    meter_id = None
+    if entry.meter is not None:
+        meter = meters.get(entry.meter)
+        if meter is None:
+            raise NotFoundError(f"meter: there is none called {entry.meter!r}; create it first")
+        check_meter(price, meter)
+        meter_id = meter.id
+    return RateCard(entry.key, entry.name, price, meter_id, cadence, quantity=agreed)
+
+
+def _price(written: Mapping[str, Any], currency: Currency) -> PriceTerms:
+    parameters = dict(written)
+    if "model" not in parameters:
+        raise ValidationError('model: missing; write model = "per_unit"', field="model")
+    model, rounding, adjustments = (
+        parameters.pop(name, default)
+        for name, default in (("model", ""), ("rounding", DEFAULT_ROUNDING_MODE), (AROUND, {}))
+    )
+    if not isinstance(adjustments, dict):
+        raise ValidationError(f"{AROUND}: give a table", field=AROUND)
+    return price_terms(str(model), currency.code, parameters, str(rounding), adjustments)
 
 
 def _entitlement(entry: EntitlementEntry, features: Mapping[str, Feature]) -> PlanEntitlement:
@@ -135,15 +154,15 @@ def _entitlement(entry: EntitlementEntry, features: Mapping[str, Feature]) -> Pl
     if (feature.kind == "static") != (entry.value is not None):
         need = "needs" if feature.kind == "static" else "has no"
         raise ValidationError(f"value: a {feature.kind} feature {need} value", field="value")
-    limit = None if entry.limit is None else _quantity(entry.limit)
+    limit = None if entry.limit is None else _quantity(entry.limit, "limit")
     if entry.hard and limit is None:
         raise ValidationError("hard: there is no limit to hold; add one", field="hard")
     reset = None if entry.reset is None else Interval.parse(entry.reset, "reset")
     return PlanEntitlement(feature.id, feature.slug, limit, entry.hard, reset, entry.value)
 
 
-def _quantity(written: str | int) -> Decimal:
-    """A limit as an exact decimal. Raises `ValidationError`."""
+def _quantity(written: str | int, field: str) -> Decimal:
+    """A limit, or a number of units, as an exact decimal. Raises `ValidationError`."""
     try:
         number = Decimal(written)
     except InvalidOperation:
@@ -151,8 +170,8 @@ def _quantity(written: str | int) -> Decimal:
     exponent = number.as_tuple().exponent
     if not (number.is_finite() and 0 <= number < _LIMIT_BELOW and int(exponent) >= -_DECIMALS):
         raise ValidationError(
-            f"limit: {written!r} is no quantity: give 0 to below 10^15, with at most {_DECIMALS}"
+            f"{field}: {written!r} is no quantity: give 0 to below 10^15, with at most {_DECIMALS}"
             " decimals",
-            field="limit",
+            field=field,
         )
-    return number.normalize() if number else Decimal(0)
+    return Decimal(f"{number.normalize():f}") if number else Decimal(0)

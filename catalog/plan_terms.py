@@ -26,7 +26,8 @@ class RateCard:
 
     `key` names the line for ever, across versions; `name` is what the invoice says. Billed in
     arrears, for each period of the subscriptions whose billing cycle is its `cadence`; of all where
-    it has none.
+    it has none. With a `quantity` it is for units that are agreed, such as seats: so many, unless
+    the subscription says another number; it then has no meter.
     """
 
     key: str
@@ -35,14 +36,41 @@ class RateCard:
     meter_id: MeterId | None = None
     cadence: Interval | None = None
     timing: str = "in_arrears"
+    quantity: Decimal | None = None
 
     def __post_init__(self) -> None:
         check_slug(self.key, "key")
-        if self.price.metered != (self.meter_id is not None):
-            need = "needs a meter" if self.price.metered else "must not have a meter"
+        if self.quantity is not None:
+            self._check_agreed()
+        elif self.price.metered != (self.meter_id is not None):
+            need = "must not have a meter"
+            if self.price.metered:
+                need = "needs a meter, or a quantity that is agreed"
             raise ValidationError(
                 f"meter: the price model {self.price.model} of line {self.key!r} {need}",
                 field="meter",
+            )
+
+    def _check_agreed(self) -> None:
+        model = self.price.rated_by
+        if self.meter_id is not None:
+            raise ValidationError(
+                f"quantity: line {self.key!r} has a meter, which counts its quantity; give one of"
+                " the two",
+                field="quantity",
+            )
+        why = ""
+        if model.over_events:
+            why = "prices single events"
+        elif not self.price.metered:
+            why = "prices no quantity"
+        elif self.price.group_by:
+            why = "tells usage apart by groups"
+        if why:
+            raise ValidationError(
+                f"quantity: {model.name} of line {self.key!r} {why}, so none can be agreed; leave"
+                " it out",
+                field="quantity",
             )
 
 
@@ -105,6 +133,7 @@ class PlanTerms:
                 "price": card.price.content_hash,
                 "cadence": card.cadence and str(card.cadence),
                 "timing": card.timing,
+                **({} if card.quantity is None else {"quantity": f"{card.quantity:f}"}),
             }
             for card in self.rate_cards
         ]

@@ -16,6 +16,7 @@ from core.errors import NotFoundError
 from core.ids import PlanId, TenantId, format_id
 from db.outbox import Change, append
 from db.postgres import Connection
+from rating.explain import plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,16 +148,19 @@ def _shown(
 
 
 def _shown_card(card: Mapping[str, Any]) -> dict[str, Any]:
+    agreed = card["quantity"]
     return {
         "key": card["key"],
         "name": card["name"],
         "meter": card["meter_slug"],
         "cadence": card["cadence"],
+        "quantity": None if agreed is None else plain(agreed),
         "price": {
             "id": format_id("prc", card["price_id"]),
             "version": card["price_version"],
             "model": card["model"],
             "rounding": card["rounding"],
             **card["parameters"],
+            **({"adjustments": card["adjustments"]} if card["adjustments"] else {}),
         },
     }

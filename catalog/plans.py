@@ -193,6 +193,7 @@ def _insert_rate_cards(
                 "price_id": _ensure_price(conn, clock, tenant_id, card.price, known.get(card.key)),
                 "cadence": card.cadence and str(card.cadence),
                 "timing": card.timing,
+                "quantity": card.quantity,
                 "now": clock.now(),
             },
         )
@@ -241,6 +242,7 @@ def _ensure_price(
             "model": price.model,
             "currency": price.currency.code,
             "parameters": Jsonb(dict(price.parameters)),
+            "adjustments": Jsonb(dict(price.adjustments)),
             "rounding": price.rounding,
             "content_hash": price.content_hash,
             "version": 1 if newest is None else newest["version"] + 1,

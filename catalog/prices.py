@@ -8,61 +8,117 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
+from catalog.tier_shapes import CLIFF, Shape, read_shape
 from core.errors import ValidationError
 from core.money import Currency
-from rating.prices import model_named
+from rating.around import read_around
+from rating.prices import Price, PriceModel, model_named
 from rating.rounding import DEFAULT_ROUNDING_MODE, RoundingMode, parse_rounding_mode
-
-SOLD: Final = ("flat", "per_unit")
-"""The price models that an invoice can show; the others are rated, and not yet sold."""
 
 _NAMES: Final = frozenset({"dimension", "dimensions", "group_by", "groups", "values"})
 """Parameters that hold names and values of dimensions, where "1.0" is not "1"."""
 
+_WHOLE: Final = frozenset({"free_events", "decimals"})
+"""Parameters that are whole numbers, not decimals in quotes."""
+
 
 @dataclass(frozen=True, slots=True)
 class PriceTerms:
-    """One price, made by `price_terms`; `parameters` are decimal texts in their shortest form."""
+    """One price, made by `price_terms`; decimals are texts in their shortest form."""
 
     model: str
     currency: Currency
-    parameters: Mapping[str, str]
+    parameters: Mapping[str, Any]
     rounding: RoundingMode
+    adjustments: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def content_hash(self) -> str:
         """Hex SHA-256 of the canonical JSON: equal terms have equal hashes, however written."""
-        return terms_hash(self.model, self.currency, self.parameters, self.rounding, {})
+        return terms_hash(
+            self.model, self.currency, self.parameters, self.rounding, self.adjustments
+        )
+
+    @property
+    def rated_by(self) -> PriceModel:
+        """The model, which reads the parameters."""
+        return model_named(self.model)
 
     @property
     def metered(self) -> bool:
-        """Whether the price needs a meter."""
-        return model_named(self.model).metered
+        """Whether the price is for a quantity: of a meter, or one that is agreed."""
+        return self.rated_by.metered
+
+    @property
+    def group_by(self) -> tuple[str, ...]:
+        """The dimensions by which usage comes apart for this price."""
+        return self.rated_by.terms(self.parameters).group_by
+
+    def as_price(self, price_id: str) -> Price:
+        """The price as rating takes it."""
+        return Price(
+            price_id,
+            self.content_hash,
+            self.model,
+            self.parameters,
+            self.currency,
+            self.rounding,
+            self.adjustments,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenPrice:
+    """A price as somebody wrote it: what it says, and what about its tiers may be a mistake."""
+
+    terms: PriceTerms
+    shape: Shape
+
+
+def read_price(
+    model: str,
+    currency: Currency,
+    parameters: Mapping[str, Any],
+    rounding: str = DEFAULT_ROUNDING_MODE,
+    adjustments: Mapping[str, Any] | None = None,
+    path: str = "",
+) -> WrittenPrice:
+    """Check a price as written; findings of its tiers are told, with paths below `path`.
+
+    Raises `ValidationError` naming the field and the fix.
+    """
+    named = model_named(model)
+    shape = read_shape(named, parameters, path)
+    if all(finding.kind == CLIFF for finding in shape.findings):  # the model refuses other kinds
+        named.terms(shape.parameters)
+    mode = parse_rounding_mode(rounding)
+    around = adjustments or {}
+    read_around(around, named)
+    said, beside = (_shortest("", each, _WHOLE) for each in (shape.parameters, around))
+    return WrittenPrice(PriceTerms(named.name, currency, said, mode, beside), shape)
 
 
 def price_terms(
     model: str,
     currency: str,
-    parameters: Mapping[str, str | int],
+    parameters: Mapping[str, Any],
     rounding: str = DEFAULT_ROUNDING_MODE,
+    adjustments: Mapping[str, Any] | None = None,
 ) -> PriceTerms:
-    """Check a price as written. Raises `ValidationError` naming the field and the fix.
+    """A price that can be sold: as `read_price`, without quantities that no one tier prices.
 
     `price_terms("per_unit", "USD", {"amount": "3.00", "per": 1_000_000})` is exactly
-    0.000003 a unit.
+    0.000003 a unit. Raises `ValidationError` naming the field and the fix.
     """
-    texts = {field: _decimal_text(field, value) for field, value in parameters.items()}
-    model_named(model).terms(texts)
-    if model not in SOLD:
-        raise ValidationError(
-            f"model: invoices cannot show {model!r} yet; use one of {', '.join(SOLD)}",
-            field="model",
-        )
-    return PriceTerms(model, Currency(currency), texts, parse_rounding_mode(rounding))
+    written = read_price(model, Currency(currency), parameters, rounding, adjustments)
+    for finding in written.shape.findings:
+        if finding.kind != CLIFF:
+            raise ValidationError(f"{finding.path}: {finding.message}", field=finding.path)
+    return written.terms
 
 
 def terms_hash(
@@ -89,17 +145,21 @@ def content_hash(content: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _shortest(field: str, value: Any) -> Any:
-    """Decimals in tables and lists of tables; texts that are names stay as they are."""
+def _shortest(field: str, value: Any, numbers: frozenset[str] = frozenset()) -> Any:
+    """Decimals in tables and lists of tables; names, and whole `numbers`, stay as they are."""
     if isinstance(value, Mapping):
         named = field in _NAMES
-        return {name: each if named else _shortest(name, each) for name, each in value.items()}
+        return {
+            name: each if named else _shortest(name, each, numbers) for name, each in value.items()
+        }
     if isinstance(value, list | tuple):
         return [
-            _shortest(field, each) if isinstance(each, Mapping) else each  # a list of names
+            _shortest(field, each, numbers)
+            if isinstance(each, Mapping)
+            else each  # a list of names
             for each in value
         ]
-    number = isinstance(value, str) or type(value) is int
+    number = isinstance(value, str) or (type(value) is int and field not in numbers)
     return _decimal_text(field, value) if number and field not in _NAMES else value
 
 

@@ -1,71 +1,67 @@
-"""Due periods, usage and prices in, draft invoices out: the pure heart of run, preview, what-if."""
+"""Due periods, usage and prices in, draft invoices out: the pure heart of run, preview, what-if.
+
+To rating, the period of a line is its span: usage of two spans of one period is kept apart, and
+tiers begin again in each. So a price that is a percentage of other lines counts those whose spans
+begin at the instant at which its own does.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from decimal import Context, Decimal
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
-
-import polars as pl
 
 from core.calendar.zones import add_days, parse_time_zone
 from core.clock import epoch_micros
 from core.ids import InvoiceId
 from core.money import Money
+from invoicing.derivations import steps_of_lines
 from invoicing.errors import CurrencyMismatchError, NegativeTotalError
-from invoicing.model import PERIOD_KIND, Billable, Invoice, InvoiceLine, PlanLine, RunTerms
-from invoicing.proof import derived_uuid
-from rating.engine import rate_period
-from rating.frames import INSTANT_DTYPE, LINES, PERIOD_KEY, QUANTITY_DTYPE
-from rating.proof import row_digests
-from rating.sums import sum_quantities
-
-SUBJECT_USAGE: Final = pl.Schema(
-    {
-        "subscription_id": pl.String(),
-        "period_start": INSTANT_DTYPE,
-        "meter_id": pl.String(),
-        "subject": pl.String(),
-        "quantity": QUANTITY_DTYPE,
-        "event_count": pl.Int64(),
-        "unmeterable_count": pl.Int64(),
-    }
+from invoicing.model import (
+    PERIOD_KIND,
+    Billable,
+    Invoice,
+    InvoiceLine,
+    LineKind,
+    PlanLine,
+    RunTerms,
 )
-"""Usage that is attributed to a subscription's period, by meter and subject."""
+from invoicing.proof import derived_uuid
+from invoicing.rating_frames import RatingFrames
+from invoicing.used import Used
+from rating.explain import exact_amount
+from rating.prices import model_named
+from rating.proration import Share
 
-_COUNTS: Final = ("event_count", "unmeterable_count")
-_EXACT: Final = Context(prec=60)
+_ONE: Final = Decimal(1)
 
 
-def assemble(terms: RunTerms, billables: Sequence[Billable], usage: pl.DataFrame) -> list[Invoice]:
-    """One draft invoice per billable, in their order; `usage` has `SUBJECT_USAGE`.
+def assemble(terms: RunTerms, billables: Sequence[Billable], used: Used) -> list[Invoice]:
+    """One draft invoice per billable, in their order.
 
     Raises `CurrencyMismatchError`, `NegativeTotalError`, `ValidationError` for a total that reaches
     10^18 minor units, and what `rating.engine.rate_period` raises.
     """
     _check_currencies(billables)
-    lines = pl.DataFrame(
-        [
-            (
-                str(billable.subscription_id),
-                billable.period.start,
-                line.key,
-                str(line.meter_id) if line.meter_id else None,
-                line.price.price_id,
-            )
-            for billable in billables
-            for line in billable.lines
-        ],
-        schema=LINES,
-        orient="row",
-    )
-    prices = {line.price.price_id: line.price for each in billables for line in each.lines}
-    summed = sum_quantities(usage, (*PERIOD_KEY, "meter_id"), "quantity", _COUNTS)
-    rated = rate_period(lines, summed, list(prices.values()))
-    digests = row_digests(rated.select(*PERIOD_KEY, "meter_id"), usage)
-    rows = iter(rated.with_columns(usage_digest=digests).to_dicts())
-    return [_invoice(terms, each, [next(rows) for _ in each.lines]) for each in billables]
+    frames = RatingFrames.of(billables, used)
+    rated = frames.rated()
+    steps = steps_of_lines(frames, rated)
+    rows = iter(rated.to_dicts())
+    return [
+        _invoice(terms, each, [_Rated(row, steps.get(row["line_id"], [])) for row in mine])
+        for each in billables
+        for mine in [[next(rows) for _ in each.lines]]
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Rated:
+    """A row of `rating.frames.RATED` with its digest, and the steps that are told of it."""
+
+    row: dict[str, Any]
+    steps: list[dict[str, Any]]
 
 
 def _check_currencies(billables: Sequence[Billable]) -> None:
@@ -79,11 +75,7 @@ def _check_currencies(billables: Sequence[Billable]) -> None:
                 )
 
 
-def _invoice(
-    terms: RunTerms,
-    billable: Billable,
-    rated: list[dict[str, Any]],
-) -> Invoice:
+def _invoice(terms: RunTerms, billable: Billable, rated: Sequence[_Rated]) -> Invoice:
     invoice_id = InvoiceId(
         derived_uuid(
             billable.period.end,
@@ -93,10 +85,7 @@ def _invoice(
             PERIOD_KIND,
         )
     )
-    lines = tuple(
-        _line(invoice_id, billable, position, line, row)
-        for position, (line, row) in enumerate(zip(billable.lines, rated, strict=True), start=1)
-    )
+    lines = tuple(_lines(invoice_id, billable, rated))
     subtotal = Money(sum(line.amount_minor for line in lines), billable.currency)
     if subtotal.amount_minor < 0:
         raise NegativeTotalError(
@@ -128,16 +117,29 @@ def _invoice(
     )
 
 
+def _lines(
+    invoice_id: InvoiceId, billable: Billable, rated: Sequence[_Rated]
+) -> Iterator[InvoiceLine]:
+    """The items of an invoice: each line, and behind it what brings it up to its minimum."""
+    position = 0
+    for line, each in zip(billable.lines, rated, strict=True):
+        position += 1
+        item = _line(invoice_id, billable, position, line, each)
+        yield item
+        if each.row["true_up_minor"]:
+            position += 1
+            yield _true_up(invoice_id, billable, position, item, each)
+
+
 def _line(
-    invoice_id: InvoiceId,
-    billable: Billable,
-    position: int,
-    line: PlanLine,
-    row: dict[str, Any],
+    invoice_id: InvoiceId, billable: Billable, position: int, line: PlanLine, rated: _Rated
 ) -> InvoiceLine:
+    row, span = rated.row, line.span_in(billable.period)
     return InvoiceLine(
-        line_id=derived_uuid(billable.period.end, "line", str(invoice_id), line.key),
+        line_id=_line_id(invoice_id, billable, line),
         position=position,
+        kind=_kind(line),
+        true_up_of=None,
         line_key=line.key,
         description=line.description,
         meter_id=line.meter_id,
@@ -146,9 +148,15 @@ def _line(
         price_hash=line.price.content_hash,
         price_model=line.price.model,
         price_parameters=line.price.parameters,
+        price_adjustments=line.price.adjustments,
+        service=span,
+        share=Share(row["share_numerator"], row["share_denominator"]),
+        used_quantity=row["used_quantity"],
         quantity=row["quantity"],
         unit_amount=row["unit_amount"],
-        amount_exact=_EXACT.add(Decimal(row["amount_whole"]), row["amount_fraction"]),
+        tiers=[step for step in rated.steps if step["step"] != "minimum"],
+        amount_exact=exact_amount(row),
+        amount_remainder=row["amount_remainder"],
         amount_minor=row["amount_minor"],
         event_count=row["event_count"],
         unmeterable_count=row["unmeterable_count"],
@@ -156,3 +164,45 @@ def _line(
         rounding_mode=row["rounding_mode"],
         rule_version=row["rule_version"],
     )
+
+
+def _true_up(
+    invoice_id: InvoiceId, billable: Billable, position: int, of: InvoiceLine, rated: _Rated
+) -> InvoiceLine:
+    """What the rounded line lacks of its minimum: exact in minor units, and never reduced later."""
+    minor = rated.row["true_up_minor"]
+    amount = Decimal(minor).scaleb(-billable.currency.minor_digits)
+    return replace(
+        of,
+        line_id=derived_uuid(billable.period.end, "true up", str(invoice_id), str(of.line_id)),
+        position=position,
+        kind="true_up",
+        true_up_of=of.line_id,
+        description=f"{of.description}: up to the minimum",
+        meter_id=None,
+        used_quantity=_ONE,
+        quantity=_ONE,
+        unit_amount=amount,
+        tiers=[step for step in rated.steps if step["step"] == "minimum"],
+        amount_exact=amount,
+        amount_remainder=0,
+        amount_minor=minor,
+        event_count=0,
+        unmeterable_count=0,
+        usage_digest=None,
+    )
+
+
+def _kind(line: PlanLine) -> LineKind:
+    if line.meter_id is not None:
+        return "usage"
+    if line.quantity is not None:
+        return "agreed"
+    return "percentage" if model_named(line.price.model).of_lines else "fee"
+
+
+def _line_id(invoice_id: InvoiceId, billable: Billable, line: PlanLine) -> UUID:
+    """Of the line's key, and, where it is not that of the period, of the start of its span."""
+    start = line.span_in(billable.period).start
+    later = [] if start == billable.period.start else [str(epoch_micros(start))]
+    return derived_uuid(billable.period.end, "line", str(invoice_id), line.key, *later)

@@ -12,11 +12,14 @@ from typing import Any, Final
 
 from core.ids import format_id
 from core.money import Currency, Money
-from invoicing.model import Invoice, InvoiceLine
+from core.period import Period
+from invoicing.model import WHOLE, Invoice, InvoiceLine
 from invoicing.proof import canonical_json
 from rating.explain import plain
 
 FORMAT: Final = "tollbook.invoice.1"
+_PLAIN_KINDS: Final = frozenset({"usage", "fee"})
+"""Those that a meter, or none, tells."""
 
 
 def invoice_document(invoice: Invoice) -> dict[str, Any]:
@@ -71,15 +74,16 @@ def _content(invoice: Invoice) -> dict[str, Any]:
             "time_zone": invoice.time_zone,
         },
         "cut": invoice.cut.offsets,
-        "lines": [_line(line, currency) for line in invoice.lines],
+        "lines": [_line(line, currency, invoice.period) for line in invoice.lines],
         "subtotal": money(invoice.subtotal_minor),
         "total": money(invoice.total_minor),
         "amount_due": money(invoice.amount_due_minor),
     }
 
 
-def _line(line: InvoiceLine, currency: Currency) -> dict[str, Any]:
-    return {
+def _line(line: InvoiceLine, currency: Currency, period: Period) -> dict[str, Any]:
+    unit_amount = None if line.unit_amount is None else plain(line.unit_amount)
+    return _beyond(line, period) | {
         "id": format_id("lin", line.line_id),
         "key": line.line_key,
         "description": line.description,
@@ -90,9 +94,10 @@ def _line(line: InvoiceLine, currency: Currency) -> dict[str, Any]:
             "hash": line.price_hash,
             "model": line.price_model,
             "parameters": dict(line.price_parameters),
+            **_said(adjustments=dict(line.price_adjustments)),
         },
         "quantity": plain(line.quantity),
-        "unit_amount": plain(line.unit_amount),
+        "unit_amount": unit_amount,
         "amount_exact": plain(line.amount_exact),
         "amount": Money(line.amount_minor, currency).as_json(),
         "event_count": line.event_count,
@@ -101,6 +106,29 @@ def _line(line: InvoiceLine, currency: Currency) -> dict[str, Any]:
         "rounding_mode": line.rounding_mode,
         "rule_version": line.rule_version,
     }
+
+
+def _beyond(line: InvoiceLine, period: Period) -> dict[str, Any]:
+    """What only some lines say: the others are written as they were before there was more."""
+    share, service, used = line.share, line.service, line.used_quantity
+    return _said(
+        kind=line.kind if line.kind not in _PLAIN_KINDS else None,
+        true_up_of=line.true_up_of and format_id("lin", line.true_up_of),
+        service_period=None
+        if service == period
+        else {"start": instant_text(service.start), "end": instant_text(service.end)},
+        share=None
+        if share == WHOLE
+        else {"numerator": share.numerator, "denominator": share.denominator},
+        used_quantity=None if used == line.quantity else plain(used),
+        amount_remainder=line.amount_remainder,
+        tiers=[dict(step) for step in line.tiers],
+    )
+
+
+def _said(**fields: Any) -> dict[str, Any]:
+    """The fields that say something."""
+    return {name: value for name, value in fields.items() if value}
 
 
 def instant_text(at: datetime) -> str:

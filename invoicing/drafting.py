@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 from uuid import UUID
@@ -28,7 +28,8 @@ from db.postgres import Connection, Database
 from invoicing.assemble import assemble
 from invoicing.model import Billable, Invoice, PlanLine, RunTerms
 from invoicing.settings import party
-from invoicing.usage_source import Stretch, UsageSource, block_usage
+from invoicing.usage_source import DueKey, Reading, Stretch, UsageSource, block_usage
+from invoicing.ways import ways_of
 from rating.prices import Price
 from rating.rounding import parse_rounding_mode
 from subscriptions.periods import DuePeriod, due_periods
@@ -130,11 +131,25 @@ def draft_block(
                 lines=plan.lines,
             )
         )
-    meters = {
-        due.subscription_id: plans[due.plan_version_id, due.billing_cycle].meters for due in block
-    }
-    used = block_usage(usage, terms.tenant_id, terms.cut, stretches, meters)
+    meters = {meter.id: meter for plan in plans.values() for meter in plan.meters}
+    readings = readings_of(billables, meters)
+    used = block_usage(usage, terms.tenant_id, terms.cut, stretches, readings)
     return assemble(terms, billables, used)
+
+
+def readings_of(
+    billables: Sequence[Billable], meters: Mapping[MeterId, MeterDefinition]
+) -> dict[DueKey, list[Reading]]:
+    """What each due period reads of usage: a reading for each of its lines that has a meter."""
+    ways = ways_of(line.price for each in billables for line in each.lines)
+    return {
+        (each.subscription_id, each.period.start): [
+            Reading(meters[line.meter_id], line.span_in(each.period), ways[line.price.price_id])
+            for line in each.lines
+            if line.meter_id is not None
+        ]
+        for each in billables
+    }
 
 
 def _stretches(conn: Connection, block: Sequence[DuePeriod]) -> list[Stretch]:
@@ -220,9 +235,10 @@ def _plan_line(row: dict[str, Any]) -> PlanLine:
         parameters=row["parameters"],
         currency=Currency(row["currency"]),
         rounding_mode=parse_rounding_mode(row["rounding"]),
+        adjustments=row["adjustments"],
     )
     meter_id = MeterId(row["meter_id"]) if row["meter_id"] else None
-    return PlanLine(row["key"], row["name"], meter_id, price, row["price_version"])
+    return PlanLine(row["key"], row["name"], meter_id, price, row["price_version"], row["quantity"])
 
 
 def _meter(tenant_id: TenantId, row: dict[str, Any]) -> MeterDefinition:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -13,9 +13,13 @@ from core.ids import CustomerId, InvoiceId, MeterId, SubscriptionId, TenantId
 from core.money import Currency
 from core.period import Period
 from rating.prices import Price
+from rating.proration import Share
 from usage.cut import Cut
 
 InvoiceStatus = Literal["draft", "open", "paid", "void", "uncollectible"]
+
+WHOLE: Final = Share(1, 1)
+"""The share of a line that is for all of its period."""
 
 PERIOD_KIND: Final = "period"
 """The kind of an invoice for a period that has ended."""
@@ -30,6 +34,14 @@ class PlanLine:
     meter_id: MeterId | None
     price: Price
     price_version: int
+    quantity: Decimal | None = None
+    """How many units are agreed: then there is no meter."""
+    span: Period | None = None
+    """The part of the due period that the line is billed for; None: all of it."""
+
+    def span_in(self, period: Period) -> Period:
+        """The span of the line in a due period."""
+        return period if self.span is None else self.span
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +59,7 @@ class Billable:
     plan: Mapping[str, Any]
     """Canonical: name, version."""
     lines: tuple[PlanLine, ...]
+    """Several of one key have spans that do not overlap."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +76,23 @@ class RunTerms:
     """Days from issue to due date, in the customer's time zone."""
 
 
+LineKind = Literal["usage", "agreed", "fee", "percentage", "true_up"]
+"""From usage, an agreed quantity, a fee of the period, a percentage of lines; up to a minimum."""
+
+
 @dataclass(frozen=True, slots=True)
 class InvoiceLine:
-    """One line item and what it was rated from."""
+    """One line item and what it was rated from.
+
+    The exact amount is `amount_exact`, toward zero, and `amount_remainder` over 10^36 times the
+    denominator of the share.
+    """
 
     line_id: UUID
     position: int
+    kind: LineKind
+    true_up_of: UUID | None
+    """The line that it brings up to its minimum."""
     line_key: str
     description: str
     meter_id: MeterId | None
@@ -76,10 +100,21 @@ class InvoiceLine:
     price_version: int
     price_hash: str
     price_model: str
-    price_parameters: Mapping[str, str]
+    price_parameters: Mapping[str, Any]
+    price_adjustments: Mapping[str, Any]
+    service: Period
+    """The time that the line is for."""
+    share: Share
+    """Which share of the invoice's period that is."""
+    used_quantity: Decimal
+    """Before conversion and free units."""
     quantity: Decimal
-    unit_amount: Decimal
+    unit_amount: Decimal | None
+    """None where the amount is not its product with the quantity."""
+    tiers: Sequence[Mapping[str, Any]]
+    """Where there is no such product, or something around the price: the steps to the amount."""
     amount_exact: Decimal
+    amount_remainder: int
     amount_minor: int
     event_count: int
     unmeterable_count: int

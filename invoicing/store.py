@@ -26,6 +26,7 @@ from db.postgres import Connection
 from invoicing.document import content_hash
 from invoicing.errors import InvoiceNotFoundError
 from invoicing.model import Invoice, InvoiceLine
+from rating.proration import Share
 from usage.cut import Cut
 
 
@@ -129,6 +130,8 @@ def _line_values(invoice: Invoice, line: InvoiceLine) -> dict[str, Any]:
         "tenant_id": invoice.tenant_id,
         "invoice_id": invoice.invoice_id,
         "position": line.position,
+        "kind": line.kind,
+        "true_up_of": line.true_up_of,
         "line_key": line.line_key,
         "description": line.description,
         "meter_id": line.meter_id,
@@ -137,6 +140,14 @@ def _line_values(invoice: Invoice, line: InvoiceLine) -> dict[str, Any]:
         "price_hash": line.price_hash,
         "price_model": line.price_model,
         "price_parameters": Jsonb(dict(line.price_parameters)),
+        "price_adjustments": Jsonb(dict(line.price_adjustments)),
+        "service_start": line.service.start,
+        "service_end": line.service.end,
+        "share_numerator": line.share.numerator,
+        "share_denominator": line.share.denominator,
+        "used_quantity": line.used_quantity,
+        "tiers": Jsonb([dict(step) for step in line.tiers]),
+        "amount_remainder": line.amount_remainder,
         "quantity": line.quantity,
         "unit_amount": line.unit_amount,
         "amount_exact": line.amount_exact,
@@ -179,6 +190,8 @@ def _line(row: dict[str, Any]) -> InvoiceLine:
     return InvoiceLine(
         line_id=row["id"],
         position=row["position"],
+        kind=row["kind"],
+        true_up_of=row["true_up_of"],
         line_key=row["line_key"],
         description=row["description"],
         meter_id=MeterId(row["meter_id"]) if row["meter_id"] else None,
@@ -187,6 +200,12 @@ def _line(row: dict[str, Any]) -> InvoiceLine:
         price_hash=row["price_hash"],
         price_model=row["price_model"],
         price_parameters=row["price_parameters"],
+        price_adjustments=row["price_adjustments"],
+        service=Period(row["service_start"], row["service_end"]),
+        share=Share(row["share_numerator"], row["share_denominator"]),
+        used_quantity=row["used_quantity"],
+        tiers=row["tiers"],
+        amount_remainder=row["amount_remainder"],
         quantity=row["quantity"],
         unit_amount=row["unit_amount"],
         amount_exact=row["amount_exact"],

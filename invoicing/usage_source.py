@@ -1,10 +1,17 @@
-"""Usage of a block of due periods: read per span of time, then attributed to subscriptions."""
+"""Usage of a block of due periods: read per span of time, then attributed to subscriptions.
+
+A line may be billed for a part of its period. Quantities that add up are read of that part alone.
+Others (the largest value, different users) are what the part adds to the time before it: Q(start of
+the period to end of the part) - Q(start of the period to start of the part), so that the parts come
+to what the whole period would.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final, Protocol
 
 import polars as pl
@@ -13,21 +20,35 @@ from catalog.meters import MeterDefinition
 from core.errors import BusinessLogicError
 from core.ids import SubscriptionId, TenantId
 from core.period import Period
-from invoicing.assemble import SUBJECT_USAGE
-from rating.frames import PERIOD_KEY
+from invoicing.used import (
+    COUNTS,
+    GROUPED_SUBJECT_USAGE,
+    SUBJECT_KEY,
+    SUBJECT_USAGE,
+    Used,
+)
+from invoicing.ways import PLAIN, Way
+from rating.frames import GROUPED_EVENTS
 from rating.sums import sum_quantities
 from subscriptions.periods import DuePeriod
 from usage.cut import Cut
+from usage.grouped import Grouping, MergedRows, grouped_usage
+from usage.priced_events import MeasuredEvents, priced_events
 
 _OWNER: Final = pl.Schema(
-    {name: SUBJECT_USAGE[name] for name in (*PERIOD_KEY, "meter_id", "subject")}
+    {
+        **{name: SUBJECT_USAGE[name] for name in SUBJECT_KEY},
+        "zone": pl.String(),
+        "taken_off": pl.Boolean(),
+    }
 )
-
-
 _ADDITIVE: Final = frozenset({"count", "sum", "weighted_sum"})
 
+DueKey = tuple[SubscriptionId, datetime]
+"""What a due period is known by: its subscription and its start."""
 
-class UsageSource(Protocol):
+
+class UsageSource(MergedRows, MeasuredEvents, Protocol):
     """What a billing run asks of `usage.reader.UsageReader`."""
 
     def cut(self) -> Cut:
@@ -67,47 +88,99 @@ class Stretch:
     span: Period
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a line of a due period reads: a meter, in the way of its price, in the line's span."""
+
+    meter: MeterDefinition
+    span: Period
+    way: Way = PLAIN
+
+
+_Row = tuple[str, datetime, str, str, str, bool]
+_Reads = dict[tuple[Period, Way], list[_Row]]
+
+
 def block_usage(
     source: UsageSource,
     tenant_id: TenantId,
     cut: Cut,
     stretches: Sequence[Stretch],
-    meters: Mapping[SubscriptionId, Sequence[MeterDefinition]],
-) -> pl.DataFrame:
-    """The usage of the stretches as `SUBJECT_USAGE`: one read per distinct span of time.
+    readings: Mapping[DueKey, Sequence[Reading]],
+) -> Used:
+    """The usage of the stretches: one read per distinct time, and of groups and events per meter.
 
-    `meters` are those that each subscription is billed for; other usage of its subjects is not
-    its. Raises `OverlapError` and `SplitUsageError`, naming subject and meter.
+    `readings` are those that each due period is billed for; other usage of its subjects is not its.
+    Raises `OverlapError` and `SplitUsageError`, naming subject and meter.
     """
-    by_span: defaultdict[Period, list[Stretch]] = defaultdict(list)
+    reads = _reads(stretches, readings)
+    meters = {str(each.meter.id): each.meter for some in readings.values() for each in some}
+    plain, grouped, events = [], [], []
+    for (period, way), rows in sorted(reads.items(), key=lambda read: read[0]):
+        owners = pl.DataFrame(rows, schema=_OWNER, orient="row")
+        wanted = [meters[name] for name in owners["meter_id"].unique(maintain_order=True)]
+        if way == PLAIN:
+            subjects = owners["subject"].unique().sort().to_list()
+            found = source.period_usage(tenant_id, wanted, period, cut, subjects)
+            plain.append(owners.join(found, on=["meter_id", "subject"], how="inner"))
+            continue
+        for meter in wanted:
+            mine = owners.filter(pl.col("meter_id") == str(meter.id))
+            if way.events:
+                events.append(_events(source, meter, period, cut, way, mine))
+            else:
+                grouped.append(_groups(source, meter, period, cut, way, mine))
+    bent = {name: meter for name, meter in meters.items() if not _adds(meter)}
+    return Used(
+        _added_up(plain, SUBJECT_USAGE, bent),
+        _added_up(grouped, GROUPED_SUBJECT_USAGE, bent),
+        pl.concat([pl.DataFrame(schema=GROUPED_EVENTS), *events]),
+    )
+
+
+def _reads(stretches: Sequence[Stretch], readings: Mapping[DueKey, Sequence[Reading]]) -> _Reads:
+    """Whose usage is to be read, by time and way. Raises `OverlapError`."""
+    reads: defaultdict[tuple[Period, Way], list[_Row]] = defaultdict(list)
+    owner: dict[tuple[Period, str, str], SubscriptionId] = {}
+    known: set[tuple[object, ...]] = set()
     for stretch in stretches:
-        by_span[stretch.span].append(stretch)
-    parts = [
-        _span_usage(source, tenant_id, cut, span, group, meters)
-        for span, group in sorted(by_span.items())
-    ]
-    used = pl.concat([pl.DataFrame(schema=SUBJECT_USAGE), *parts])
-    # A subject that left and came back has several stretches in one period.
-    key = (*PERIOD_KEY, "meter_id", "subject")
-    _refuse_split(used, key, meters)
-    return sum_quantities(used.sort(key), key, "quantity", ("event_count", "unmeterable_count"))
+        due = stretch.due
+        for each in readings.get((due.subscription_id, due.period.start), ()):
+            meter_id = str(each.meter.id)
+            line = (due.subscription_id, meter_id, each.span, each.way, stretch.subject)
+            if (line, stretch.span) in known:  # two lines of one meter share what is read
+                continue
+            known.add((line, stretch.span))
+            for period, taken_off in _times(stretch.span, each):
+                if not taken_off:
+                    mine = (period, meter_id, stretch.subject)
+                    if owner.setdefault(mine, due.subscription_id) != due.subscription_id:
+                        raise OverlapError(
+                            f"subject {stretch.subject!r}: two subscriptions would bill its meter"
+                            f" {meter_id} in {period}"
+                        )
+                row = (
+                    str(due.subscription_id),
+                    each.span.start,
+                    meter_id,
+                    stretch.subject,
+                    due.time_zone,
+                    taken_off,
+                )
+                reads[period, each.way].append(row)
+    return reads
 
 
-def _refuse_split(
-    used: pl.DataFrame,
-    key: Sequence[str],
-    meters: Mapping[SubscriptionId, Sequence[MeterDefinition]],
-) -> None:
-    """The largest of a week and the largest of another one do not add up to a quantity."""
-    bent = {str(meter.id): meter for some in meters.values() for meter in some if not _adds(meter)}
-    split = used.filter(pl.struct(key).is_duplicated() & pl.col("meter_id").is_in(list(bent)))
-    if split.height:
-        meter = bent[split["meter_id"][0]]
-        raise SplitUsageError(
-            f"subject {split['subject'][0]!r}: left a subscription and came back within one period,"
-            f" and its meter {meter.slug!r} ({meter.aggregation}) does not add up over the two"
-            " stretches; let it stay in one subscription, or end the period where it leaves"
-        )
+def _times(span: Period, reading: Reading) -> Iterator[tuple[Period, bool]]:
+    """The times to read of a subject's `span`, and whether they are to be taken off."""
+    start, end = max(span.start, reading.span.start), min(span.end, reading.span.end)
+    if start >= end:
+        return
+    if start == span.start or reading.way.events or _adds(reading.meter):
+        yield Period(start, end), False
+    else:
+        yield Period(span.start, end), False
+        yield Period(span.start, start), True
 
 
 def _adds(meter: MeterDefinition) -> bool:
@@ -116,39 +189,70 @@ def _adds(meter: MeterDefinition) -> bool:
     return meter.aggregation in _ADDITIVE and not rounds
 
 
-def _span_usage(
+def _groups(
     source: UsageSource,
-    tenant_id: TenantId,
+    meter: MeterDefinition,
+    period: Period,
     cut: Cut,
-    span: Period,
-    group: Sequence[Stretch],
-    meters: Mapping[SubscriptionId, Sequence[MeterDefinition]],
+    way: Way,
+    owners: pl.DataFrame,
 ) -> pl.DataFrame:
-    owners = pl.DataFrame(
-        [
-            (
-                str(stretch.due.subscription_id),
-                stretch.due.period.start,
-                str(meter.id),
-                stretch.subject,
-            )
-            for stretch in group
-            for meter in meters[stretch.due.subscription_id]
-        ],
-        schema=_OWNER,
-        orient="row",
-    )
-    twice = owners.filter(pl.struct("meter_id", "subject").is_duplicated())
-    if twice.height:
-        raise OverlapError(
-            f"subject {twice['subject'][0]!r}: two subscriptions would bill its meter"
-            f" {twice['meter_id'][0]} in {span}"
-        )
-    wanted = {meter.id: meter for stretch in group for meter in meters[stretch.due.subscription_id]}
     subjects = owners["subject"].unique().sort().to_list()
-    used = source.period_usage(tenant_id, list(wanted.values()), span, cut, subjects)
-    return (
-        owners.join(used, on=["meter_id", "subject"], how="inner", validate="1:1")
-        .select(SUBJECT_USAGE.names())
-        .match_to_schema(SUBJECT_USAGE)
+    grouping = Grouping(by_subject=True, dimensions=way.group_by)
+    found = grouped_usage(source, meter, period, cut, grouping, subjects)
+    told = found.rename({"dimensions": "group"}).with_columns(group_by=pl.lit(way.grouping))
+    return owners.join(told, on=["meter_id", "subject"], how="inner")
+
+
+def _events(
+    source: UsageSource,
+    meter: MeterDefinition,
+    period: Period,
+    cut: Cut,
+    way: Way,
+    owners: pl.DataFrame,
+) -> pl.DataFrame:
+    subjects = owners["subject"].unique().sort().to_list()
+    found = priced_events(
+        source, meter, period, cut, subjects, dimensions=way.group_by, amount=way.amount
     )
+    if way.with_amounts and not way.amount:
+        found = found.with_columns(amount="value")
+    told = owners.join(found, on="subject", how="inner", maintain_order="left_right")
+    told = told.with_columns(group_by=pl.lit(way.grouping))
+    return told.select(GROUPED_EVENTS.names()).match_to_schema(GROUPED_EVENTS)
+
+
+def _added_up(
+    parts: Sequence[pl.DataFrame], schema: pl.Schema, bent: Mapping[str, MeterDefinition]
+) -> pl.DataFrame:
+    """Exact sums by subject and group, less what is to be taken off; rows of nothing left out."""
+    names = [*schema.names(), "taken_off"]
+    empty = pl.DataFrame(schema={**schema, "taken_off": pl.Boolean()})
+    used = pl.concat([empty, *(part.select(names) for part in parts)])
+    key = [name for name in schema if name not in {"quantity", *COUNTS}]
+    _refuse_split(used.filter(~pl.col("taken_off")), key, bent)
+    numbers, parted = ("quantity", *COUNTS), used["taken_off"].any()
+    if parted:
+        used = used.with_columns(
+            pl.when("taken_off").then(-pl.col(name)).otherwise(name).alias(name) for name in numbers
+        )
+    # A subject that left and came back has several stretches in one period.
+    summed = sum_quantities(used.sort(key), key, "quantity", COUNTS)
+    if parted:
+        summed = summed.filter(pl.any_horizontal(pl.col(name) != 0 for name in numbers))
+    return summed.select(schema.names()).match_to_schema(schema)
+
+
+def _refuse_split(
+    used: pl.DataFrame, key: Sequence[str], bent: Mapping[str, MeterDefinition]
+) -> None:
+    """The largest of a week and the largest of another one do not add up to a quantity."""
+    split = used.filter(pl.struct(key).is_duplicated() & pl.col("meter_id").is_in(list(bent)))
+    if split.height:
+        meter = bent[split["meter_id"][0]]
+        raise SplitUsageError(
+            f"subject {split['subject'][0]!r}: left a subscription and came back within one period,"
+            f" and its meter {meter.slug!r} ({meter.aggregation}) does not add up over the two"
+            " stretches; let it stay in one subscription, or end the period where it leaves"
+        )

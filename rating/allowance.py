@@ -11,6 +11,7 @@ from dataclasses import replace
 import polars as pl
 
 from rating.exact import LIMB, int128
+from rating.frames import AGREED
 from rating.sums import has_lines_of_many_rows
 from rating.told import told_units
 from rating.work import Work
@@ -27,7 +28,7 @@ def take(work: Work, name: str, *, shared: bool, prorated: bool) -> Work:
     rows = work.priced_usage().with_columns(_size=pl.col("units").abs(), _over=_denominator(work))
     rows = rows.with_columns(_free=work.book.around_of(name).fill_null(int128(0)), _part=int128(0))
     if prorated and work.shared:
-        rows = _with_share_of_free(rows, work.of_line("share_numerator").cast(pl.Int128))
+        rows = _with_share_of_free(rows, _numerator(work))
     if shared and has_lines_of_many_rows(work.used):
         rows = _with_what_is_left(rows.sort("line", "group"))
     # Size less `short`, less what is free: again a number rounded up, and what it is short of.
@@ -46,6 +47,13 @@ def take(work: Work, name: str, *, shared: bool, prorated: bool) -> Work:
     return replace(
         work, used=rows.select(pl.exclude("^_.*$", "priced")).collect(engine="streaming")
     )
+
+
+def _numerator(work: Work) -> pl.Expr:
+    """Of an agreed quantity the whole allowance counts: the share is taken of what is left."""
+    whole = work.of_line(AGREED)
+    numerator = pl.when(whole).then(work.of_line("share_denominator"))
+    return numerator.otherwise(work.of_line("share_numerator")).cast(pl.Int128)
 
 
 def _denominator(work: Work) -> pl.Expr:

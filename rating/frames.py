@@ -53,6 +53,11 @@ LINES: Final = pl.Schema(
 SHARE: Final = pl.Schema({"share_numerator": pl.Int64(), "share_denominator": pl.Int64()})
 """Lines may carry these two: which share of its period a line is for, else all of it."""
 
+AGREED: Final = "agreed"
+"""Beside `SHARE`, a Boolean: the quantity was agreed, not used, and is for the whole period. Then
+the share is taken of all that the model makes of it, and not of its fixed amounts alone; its units
+stand in the usage, as those of any line."""
+
 SHARE_LIMIT: Final = 10**15
 """Denominators stay below: ten years have 3.2 x 10^14 microseconds."""
 
@@ -98,6 +103,7 @@ RATED: Final = pl.Schema(
     {
         **LINES,
         **SHARE,
+        AGREED: pl.Boolean(),
         "line_id": pl.String(),  # `LINE_KEY` as one text
         "model": pl.String(),
         "used_quantity": QUANTITY_DTYPE,  # before conversion and free units

@@ -21,15 +21,16 @@ import polars as pl
 from rating.book import PriceBook
 from rating.errors import RatingInputError
 from rating.events import checked_events
-from rating.frames import PERIOD_KEY, RATED, SHARE, check_schema
+from rating.frames import AGREED, PERIOD_KEY, RATED, SHARE, check_schema
 from rating.prices import Price
 from rating.used import checked_usage
 
-CONTENT_TAG: Final = "tollbook.line.1"
+CONTENT_TAG: Final = "tollbook.line.2"
 """First field of what a content hash is made of; another layout has another tag."""
 
 CONTENT: Final = (
-    "price_hash", "rule_version", "usage_digest", "share_numerator", "share_denominator", "base",
+    "price_hash", "rule_version", "usage_digest", "share_numerator", "share_denominator", "agreed",
+    "base",
 )  # fmt: skip
 """Its other fields, in this order; `base`, of a percentage of lines: what these bill."""
 
@@ -58,7 +59,7 @@ def prove_period(
     frames = (checked_usage(usage), checked_events(events))
     digest = row_digests(wanted.select(key), *frames).alias("usage_digest")
     proved = wanted.select(
-        *("line_id", "price_hash", "rule_version", *SHARE),
+        *("line_id", "price_hash", "rule_version", *SHARE, AGREED),
         digest,
         base=pl.when("of_lines").then("used_quantity"),
     )

@@ -1,7 +1,8 @@
 """Which share of its period a line is for: read from the lines, carried to the rounding.
 
 The amounts of a line are numerators over its denominator, from the step `share` on: fixed amounts
-are multiplied by the numerator, others by the denominator, and nothing is divided.
+are multiplied by the numerator, others by the denominator, and nothing is divided. Of an agreed
+quantity every amount is fixed.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Final
 import polars as pl
 
 from rating.errors import RatingInputError
-from rating.frames import SHARE, SHARE_LIMIT
+from rating.frames import AGREED, SHARE, SHARE_LIMIT
 
 NUMERATOR: Final = pl.col("share_numerator").cast(pl.Int128)
 DENOMINATOR: Final = pl.col("share_denominator").cast(pl.Int128)
@@ -21,8 +22,20 @@ IS_PART: Final = NUMERATOR != DENOMINATOR
 def split_shares(lines: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Lines without their shares, and their shares, 1/1 where a line is for all of its period.
 
-    Raises `RatingInputError` for a share that is none.
+    Beside the shares whether the quantity is `AGREED`. Raises `RatingInputError` for a share that
+    is none.
     """
+    agreed = pl.repeat(False, lines.height, dtype=pl.Boolean, eager=True).alias(AGREED)
+    if AGREED in lines.columns:
+        agreed = lines[AGREED]
+        if agreed.dtype != pl.Boolean or agreed.null_count():
+            raise RatingInputError(f"lines: {AGREED} needs Booleans without nulls")
+        lines = lines.drop(AGREED)
+    plain, shares = _split(lines)
+    return plain, shares.with_columns(agreed)
+
+
+def _split(lines: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     carried = [name for name in SHARE if name in lines.columns]
     if not carried:
         one = pl.repeat(1, lines.height, dtype=pl.Int64)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import polars as pl
 
@@ -12,11 +13,25 @@ from catalog.meter_definition import MeterDefinition, counted_period
 from catalog.metering.aggregations import AGGREGATIONS
 from core.errors import BusinessLogicError, ValidationError
 from core.period import Period
+from rating.prices.reading import group_text
 from usage.answer import answer_of_rows
 from usage.cut import Cut
 from usage.gather import compile_all, merge_windows
 from usage.quantities import ANSWER
-from usage.reader import UsageReader
+
+
+class MergedRows(Protocol):
+    """What is asked of `usage.reader.UsageReader`."""
+
+    def merged_rows(
+        self,
+        meter: MeterDefinition,
+        period: Period,
+        cut: Cut,
+        subjects: Sequence[str] | None = None,
+    ) -> pl.DataFrame:
+        """See `UsageReader.merged_rows`."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +47,7 @@ class Grouping:
 
 
 def grouped_usage(
-    reader: UsageReader,
+    reader: MergedRows,
     meter: MeterDefinition,
     period: Period,
     cut: Cut,
@@ -47,14 +62,7 @@ def grouped_usage(
     Raises `ValidationError` for a dimension that the meter does not have, `BusinessLogicError` for
     an aggregation that reads every value, `DependencyDownError` as the reader.
     """
-    names = [name for name, _ in meter.dimensions]
-    for name in (*grouping.dimensions, *grouping.where):
-        if name not in names:
-            raise ValidationError(
-                f"{name}: the meter {meter.slug} has no such dimension; it has"
-                f" {', '.join(names) or 'none'}",
-                field=name,
-            )
+    check_dimensions(meter, (*grouping.dimensions, *grouping.where))
     if AGGREGATIONS[meter.aggregation].of_row is None:
         raise BusinessLogicError(
             f"aggregation: a {meter.aggregation} is told by subject and all dimensions only"
@@ -67,22 +75,44 @@ def grouped_usage(
     return answer_of_rows(regrouped, meter).drop("window").sort("subject", "dimensions")
 
 
-def _regroup(rows: pl.DataFrame, meter: MeterDefinition, grouping: Grouping) -> pl.DataFrame:
-    """`WINDOW_ROWS` by subject and all dimensions to those of the groups that are asked for."""
+def check_dimensions(meter: MeterDefinition, names: Sequence[str]) -> None:
+    """Raise `ValidationError` for a dimension that the meter does not have."""
+    known = [name for name, _ in meter.dimensions]
+    for name in names:
+        if name not in known:
+            raise ValidationError(
+                f"{name}: the meter {meter.slug} has no such dimension; it has"
+                f" {', '.join(known) or 'none'}",
+                field=name,
+            )
+
+
+def group_texts(
+    rows: pl.DataFrame,
+    meter: MeterDefinition,
+    names: Sequence[str],
+    where: Mapping[str, Sequence[str]] | None = None,
+) -> pl.DataFrame:
+    """`dimensions`, all of a meter's, as `rows` have them, and `group_text`, those of `names`.
+
+    An array without spaces, as rating has it. Dimensions that `where` leaves out are not there.
+    """
     places = {name: place for place, (name, _) in enumerate(meter.dimensions)}
     known, groups = [], []
     for text in rows["dimensions"].unique().to_list():
-        values = [value or "" for value in json.loads(text)] if text else []
-        if all(values[places[name]] in some for name, some in grouping.where.items()):
+        values = [value or "" for value in json.loads(text)] if text else [""] * len(places)
+        if all(values[places[name]] in some for name, some in (where or {}).items()):
             known.append(text)
-            picked = [values[places[name]] for name in grouping.dimensions]
-            groups.append(json.dumps(picked, ensure_ascii=False))
-    found = pl.DataFrame(
-        {"dimensions": known, "group": groups},
-        schema={"dimensions": pl.String, "group": pl.String},
-    )
+            groups.append(group_text([values[places[name]] for name in names]))
+    schema = {"dimensions": pl.String, "group_text": pl.String}
+    return pl.DataFrame({"dimensions": known, "group_text": groups}, schema=schema)
+
+
+def _regroup(rows: pl.DataFrame, meter: MeterDefinition, grouping: Grouping) -> pl.DataFrame:
+    """`WINDOW_ROWS` by subject and all dimensions to those of the groups that are asked for."""
+    found = group_texts(rows, meter, grouping.dimensions, grouping.where)
     chosen = rows.join(found, on="dimensions", how="inner")
-    chosen = chosen.with_columns(pl.col("group").alias("dimensions")).drop("group")
+    chosen = chosen.with_columns(pl.col("group_text").alias("dimensions")).drop("group_text")
     if not grouping.by_subject:
         chosen = chosen.with_columns(pl.lit("").alias("subject"))
     return merge_windows(chosen, compile_all([meter]), by_dimensions=True)

@@ -123,6 +123,24 @@ class UsageReader:
         with clickhouse_troubles():
             return gatherer.rows([meter], Spans.of([period]))
 
+    def measured_events(
+        self,
+        meters: Sequence[MeterDefinition],
+        period: Period,
+        cut: Cut,
+        subjects: Sequence[str] | None = None,
+    ) -> pl.DataFrame:
+        """The events of a period that some of one tenant's meters read, voids taken off.
+
+        What `catalog.metering.aggregate.measure` tells of them, with `key`; raises as
+        `period_usage`.
+        """
+        who = tuple(everyone(meters[0].tenant_id, subjects))
+        ledger = self._look_at(cut).ledger
+        gatherer = Gatherer(self._client, self._pool, ledger, cut, who, by_dimensions=True)
+        with clickhouse_troubles():
+            return gatherer.measured(meters, Spans.of([period]))
+
     def event_times(
         self, meter: MeterDefinition, cut: Cut, subjects: Sequence[str] | None = None
     ) -> tuple[datetime, datetime] | None:

@@ -3,12 +3,14 @@
 Parameters: `multiplier` (default 1) of these amounts; `default` = "0.02", currency units for each
 unit of an event that carries no amount. Without a default such an event is refused: nothing that
 was used is free by accident. Where events tell a price and a quantity, the meter multiplies them.
+`event_amount` = "price.total" says where in an event its amount stands, to whoever reads events: an
+expression, as a meter's value. Without it what the meter reads is the amount.
 0.70, 0.55 and 2.20 for 7, 5 and 10 units → 3.45.
 """
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Final
 
 import polars as pl
 
@@ -18,6 +20,9 @@ from rating.events import Events
 from rating.prices.base import EventPriceModel, Terms, over_events
 from rating.prices.reading import Fields
 
+AMOUNT: Final = "event_amount"
+"""The parameter that says where an event carries its amount."""
+
 
 class DynamicPrice(EventPriceModel):
     """What the sender priced, passed on."""
@@ -25,7 +30,9 @@ class DynamicPrice(EventPriceModel):
     name: ClassVar[str] = "dynamic"
 
     def read(self, fields: Fields) -> Terms:
-        """`multiplier` and `default`."""
+        """`multiplier`, `default` and `event_amount`."""
+        if fields.has(AMOUNT):
+            fields.name(AMOUNT)
         default = fields.has("default")
         bands = (
             Band(0, fields.amount("default", "0")),

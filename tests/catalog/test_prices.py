@@ -69,7 +69,7 @@ def test_model_currency_and_rounding_are_content() -> None:
         ("flat", "USD", {"amount": "1", "per": 3}, "half_even", "per"),
         ("flat", "usd", {"amount": "1"}, "half_even", "currency"),
         ("tiered", "USD", {"amount": "1"}, "half_even", "model"),
-        ("package", "USD", {"amount": "1", "size": 100}, "half_even", "model"),
+        ("package", "USD", {"amount": "1", "size": 0}, "half_even", "size"),
         ("flat", "USD", {"amount": "1"}, "bankers", "rounding_mode"),
     ],
 )

@@ -10,16 +10,23 @@ def line(
     *,
     quantity: str = "18059974",
     amount: str = "9.03",
-    parameters: dict[str, str] | None = None,
+    parameters: dict[str, Any] | None = None,
     unmeterable_count: int = 0,
+    model: str = "per_unit",
+    currency: str = "EUR",
+    **more: Any,
 ) -> dict[str, Any]:
     return {
         "description": description,
         "quantity": quantity,
-        "price": {"parameters": parameters or {"amount": "0.50", "per": "1000000"}},
-        "amount": {"amount": amount, "currency": "EUR"},
+        "price": {
+            "model": model,
+            "parameters": parameters or {"amount": "0.50", "per": "1000000"},
+        },
+        "unit_amount": "0.0000005",
+        "amount": {"amount": amount, "currency": currency},
         "unmeterable_count": unmeterable_count,
-    }
+    } | more
 
 
 def document(**changes: Any) -> dict[str, Any]:

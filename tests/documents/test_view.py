@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 
 from core.money import Currency
-from documents.view import group_digits, invoice_view, shortest, unit_price
+from documents.texts import group_digits, shortest
+from documents.view import invoice_view
+from documents.view_lines import unit_price
 from tests.documents.builders import document, line
 
 

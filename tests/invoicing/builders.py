@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 import polars as pl
 
+from catalog.meters import MeterDefinition
 from core.ids import CustomerId, MeterId, SubscriptionId, TenantId
 from core.money import Currency
 from core.period import Period
-from invoicing.assemble import SUBJECT_USAGE
 from invoicing.model import Billable, PlanLine, RunTerms
+from invoicing.used import SUBJECT_USAGE, Used
 from rating.prices import Price
 from rating.rounding import parse_rounding_mode
 from usage.cut import Cut
@@ -41,17 +43,23 @@ def meter(number: int) -> MeterId:
 def plan_line(
     key: str,
     model: str,
-    parameters: Mapping[str, str],
+    parameters: Mapping[str, Any],
     *,
     meter_number: int | None = None,
     currency: str = "EUR",
     rounding: str = "half_away_from_zero",
+    adjustments: Mapping[str, Any] | None = None,
+    quantity: str | None = None,
+    span: Period | None = None,
 ) -> PlanLine:
     price_id = str(UUID(int=int.from_bytes(key.encode()[:12], "big")))
     mode = parse_rounding_mode(rounding)
-    price = Price(price_id, "ab" * 32, model, dict(parameters), Currency(currency), mode)
+    around = dict(adjustments or {})
+    money = Currency(currency)
+    price = Price(price_id, "ab" * 32, model, dict(parameters), money, mode, around)
     meter_id = meter(meter_number) if meter_number is not None else None
-    return PlanLine(key, key.replace("-", " ").capitalize(), meter_id, price, 1)
+    agreed = None if quantity is None else Decimal(quantity)
+    return PlanLine(key, key.replace("-", " ").capitalize(), meter_id, price, 1, agreed, span)
 
 
 def billable(
@@ -75,9 +83,9 @@ def billable(
     )
 
 
-def usage(*rows: tuple[Billable, int, str, str]) -> pl.DataFrame:
+def usage(*rows: tuple[Billable, int, str, str]) -> Used:
     """Rows of (billable, meter number, subject, quantity); each subject has two events."""
-    return pl.DataFrame(
+    frame = pl.DataFrame(
         [
             (
                 str(each.subscription_id),
@@ -93,6 +101,29 @@ def usage(*rows: tuple[Billable, int, str, str]) -> pl.DataFrame:
         schema=SUBJECT_USAGE,
         orient="row",
     )
+    return Used(frame)
+
+
+class OneQuantity:
+    """A source of usage for prices that neither tell it apart nor look at single events."""
+
+    def merged_rows(
+        self,
+        meter: MeterDefinition,
+        period: Period,
+        cut: Cut,
+        subjects: Sequence[str] | None = None,
+    ) -> pl.DataFrame:
+        raise NotImplementedError("no price here tells usage apart")
+
+    def measured_events(
+        self,
+        meters: Sequence[MeterDefinition],
+        period: Period,
+        cut: Cut,
+        subjects: Sequence[str] | None = None,
+    ) -> pl.DataFrame:
+        raise NotImplementedError("no price here reads single events")
 
 
 def period_usage_frame(rows: Sequence[tuple[str, str, Decimal, int, int]]) -> pl.DataFrame:

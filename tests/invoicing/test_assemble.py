@@ -11,6 +11,7 @@ from core.errors import ValidationError
 from core.period import Period
 from invoicing.assemble import assemble
 from invoicing.errors import CurrencyMismatchError, NegativeTotalError
+from invoicing.used import Used
 from tests.invoicing.builders import NOVEMBER, billable, plan_line, terms, usage
 
 FEE = plan_line("fee", "flat", {"amount": "49.00"})
@@ -68,7 +69,7 @@ def test_a_digest_changes_with_what_was_used_and_only_with_that() -> None:
     assert fee.usage_digest is None
     assert tokens.quantity == other.lines[1].quantity
     assert tokens.usage_digest != other.lines[1].usage_digest
-    [again] = assemble(terms(), [bill], split.reverse())
+    [again] = assemble(terms(), [bill], Used(split.plain.reverse()))
     assert again.lines[1].usage_digest == other.lines[1].usage_digest
 
 

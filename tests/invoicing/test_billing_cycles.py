@@ -18,7 +18,7 @@ from core.period import Period
 from db.postgres import Database
 from invoicing.billing_run import BillingRunner
 from invoicing.tenants import billing_tenants
-from tests.invoicing.builders import period_usage_frame
+from tests.invoicing.builders import OneQuantity, period_usage_frame
 from tests.plugins.database import database, database_url
 from tests.subscriptions.world import apply, customer, document, plan, subscription
 from usage.cut import Cut
@@ -29,7 +29,7 @@ NOW = datetime(2026, 1, 15, tzinfo=UTC)
 FLAT = {"model": "flat"}
 
 
-class DailyUsage:
+class DailyUsage(OneQuantity):
     """Each subject uses a million tokens a day, by the days of UTC that begin in a period."""
 
     def cut(self) -> Cut:

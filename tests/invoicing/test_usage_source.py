@@ -15,10 +15,10 @@ from core.calendar.intervals import MONTHLY
 from core.ids import CustomerId, MeterId, SubscriptionId, TenantId
 from core.money import Currency
 from core.period import Period
-from invoicing.assemble import SUBJECT_USAGE
-from invoicing.usage_source import OverlapError, SplitUsageError, Stretch, block_usage
+from invoicing.usage_source import OverlapError, Reading, SplitUsageError, Stretch, block_usage
+from invoicing.used import SUBJECT_USAGE
 from subscriptions.periods import DuePeriod
-from tests.invoicing.builders import NOVEMBER, TENANT, period_usage_frame
+from tests.invoicing.builders import NOVEMBER, TENANT, OneQuantity, period_usage_frame
 from usage.cut import Cut
 
 HOURS = MeterDefinition(MeterId(UUID(int=9)), TENANT, "hours", "Hours", ("tick",), "count", None, 1)
@@ -27,7 +27,7 @@ MOVED = datetime(2023, 11, 11, tzinfo=UTC)
 BACK = datetime(2023, 11, 21, tzinfo=UTC)
 
 
-class HoursUsage:
+class HoursUsage(OneQuantity):
     """Every subject uses each meter once an hour."""
 
     def __init__(self) -> None:
@@ -70,8 +70,13 @@ def due(number: int, period: Period = NOVEMBER) -> DuePeriod:
 def used(
     stretches: list[Stretch], meters: dict[int, list[MeterDefinition]], source: HoursUsage
 ) -> dict[tuple[int, str, str], Decimal]:
-    by_id = {SubscriptionId(UUID(int=0x200 + number)): each for number, each in meters.items()}
-    frame = block_usage(source, TENANT, Cut({"1/0": 5}), stretches, by_id)
+    readings = {
+        (SubscriptionId(UUID(int=0x200 + number)), NOVEMBER.start): [
+            Reading(each, NOVEMBER) for each in some
+        ]
+        for number, some in meters.items()
+    }
+    frame = block_usage(source, TENANT, Cut({"1/0": 5}), stretches, readings).plain
     assert frame.schema == SUBJECT_USAGE
     slugs = {str(HOURS.id): "hours", str(OTHER.id): "other"}
     return {

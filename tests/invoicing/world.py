@@ -26,7 +26,7 @@ from core.period import Period
 from db.postgres import Database
 from invoicing.billing_run import BillingRunner, Closed
 from invoicing.tenants import BillingTenant, billing_tenants
-from tests.invoicing.builders import period_usage_frame
+from tests.invoicing.builders import OneQuantity, period_usage_frame
 from usage.cut import Cut
 
 KILLED = 9
@@ -94,7 +94,7 @@ def named(tenant: str, *names: object) -> UUID:
 
 
 @dataclass(frozen=True, slots=True)
-class CountingUsage:
+class CountingUsage(OneQuantity):
     """Every subject `c<n>` used n + 0.5 tokens in each period: what it did is all in its name."""
 
     cuts: list[Cut] = field(default_factory=lambda: [CUT])

@@ -39,7 +39,7 @@ def test_the_bytes_are_those_that_are_documented() -> None:
         "0:0:"  # not told apart: neither names of dimensions nor their values
     )
     digest = sha(row)
-    content = f"15:tollbook.line.115:hash of price-11:164:{digest}1:11:1-"
+    content = f"15:tollbook.line.215:hash of price-11:164:{digest}1:11:15:false-"
     used = usage(("sub-ä", "meter", Decimal("20.5")))
     assert proved(wanted, used, [TOKENS]) == [(digest, sha(content))]
 

@@ -1,10 +1,10 @@
 INSERT INTO catalog.prices
 (
-    id, tenant_id, model, currency, parameters, rounding, content_hash, version, valid_from,
-    recorded_from
+    id, tenant_id, model, currency, parameters, adjustments, rounding, content_hash, version,
+    valid_from, recorded_from
 )
 VALUES
 (
-    %(id)s, %(tenant_id)s, %(model)s, %(currency)s, %(parameters)s, %(rounding)s, %(content_hash)s,
-    %(version)s, %(now)s, %(now)s
+    %(id)s, %(tenant_id)s, %(model)s, %(currency)s, %(parameters)s, %(adjustments)s, %(rounding)s,
+    %(content_hash)s, %(version)s, %(now)s, %(now)s
 )

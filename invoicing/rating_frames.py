@@ -1,0 +1,109 @@
+"""The frames that rating takes, of a block of due periods and what was used in them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+from zoneinfo import ZoneInfo
+
+import polars as pl
+
+from core.calendar.zones import parse_time_zone
+from core.period import Period
+from invoicing.model import WHOLE, Billable, PlanLine
+from invoicing.used import COUNTS, Used
+from invoicing.ways import Way, ways_of
+from rating.engine import rate_period
+from rating.frames import AGREED, GROUPED_USAGE, LINES, PERIOD_KEY, SHARE, USAGE
+from rating.prices import Price
+from rating.proof import row_digests
+from rating.proration import Share, share_of
+from rating.sums import sum_quantities
+
+_EACH: Final = (*PERIOD_KEY, "meter_id")
+
+
+@dataclass(frozen=True, slots=True)
+class RatingFrames:
+    """What `rating.engine` is called with."""
+
+    lines: pl.DataFrame
+    """In the order of the billables and their lines."""
+    usage: pl.DataFrame
+    prices: tuple[Price, ...]
+    events: pl.DataFrame | None
+    used: Used
+    ways: Mapping[str, Way]
+
+    @classmethod
+    def of(cls, billables: Sequence[Billable], used: Used) -> RatingFrames:
+        """The frames of some billables."""
+        prices = {line.price.price_id: line.price for each in billables for line in each.lines}
+        lines, agreed = _lines(billables)
+        summed = sum_quantities(used.plain, _EACH, "quantity", COUNTS)
+        usage = pl.concat([summed.select(USAGE.names()), agreed]) if agreed.height else summed
+        if used.grouped.height:
+            key = (*_EACH, "group_by", "group")
+            groups = sum_quantities(used.grouped, key, "quantity", COUNTS)
+            plain = usage.with_columns(group_by=pl.lit(""), group=pl.lit(""))
+            parts = [part.select(GROUPED_USAGE.names()) for part in (plain, groups)]
+            usage = pl.concat(parts).match_to_schema(GROUPED_USAGE)
+        events = used.events if used.events.height else None
+        ways = ways_of(prices.values())
+        return cls(lines, usage, tuple(prices.values()), events, used, ways)
+
+    def rated(self) -> pl.DataFrame:
+        """`rating.frames.RATED` of the lines, with `usage_digest`."""
+        rated = rate_period(self.lines, self.usage, self.prices, self.events)
+        return rated.with_columns(usage_digest=self._digests(rated))
+
+    def _digests(self, rated: pl.DataFrame) -> pl.Series:
+        """Of what was read for each line, subject by subject or event by event."""
+        wanted = rated.select(_EACH)
+        if not any(way != Way() for way in self.ways.values()):
+            return row_digests(wanted, self.used.plain)
+        told = {name: (way.grouping, way.events) for name, way in self.ways.items()}
+        wanted = wanted.with_columns(
+            pl.Series("group_by", [told[name][0] for name in rated["price_id"]], pl.String)
+        )
+        by_events = pl.Series([told[name][1] for name in rated["price_id"]], dtype=pl.Boolean)
+        return pl.select(
+            pl.when(by_events)
+            .then(row_digests(wanted, self.used.events))
+            .when(wanted["group_by"] != "")
+            .then(row_digests(wanted, self.used.grouped))
+            .otherwise(row_digests(wanted.select(_EACH), self.used.plain))
+        ).to_series()
+
+
+def _lines(billables: Sequence[Billable]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """`LINES`, with shares where one is not whole, and `USAGE` of quantities that are agreed."""
+    rows, shares, agreed = [], [], []
+    for billable in billables:
+        zone = parse_time_zone(billable.time_zone)
+        for line in billable.lines:
+            span = line.span_in(billable.period)
+            meter = _meter_of(line)
+            key = (str(billable.subscription_id), span.start)
+            rows.append((*key, line.key, meter, line.price.price_id))
+            share = _share(span, billable.period, zone)
+            shares.append((*share, line.quantity is not None))
+            if line.quantity is not None:
+                agreed.append((*key, meter, line.quantity, 0, 0))
+    frame = pl.DataFrame(rows, schema=LINES, orient="row")
+    if any(share[:2] != WHOLE for share in shares):
+        schema = {**SHARE, AGREED: pl.Boolean()}
+        frame = frame.hstack(pl.DataFrame(shares, schema=schema, orient="row"))
+    return frame, pl.DataFrame(agreed, schema=USAGE, orient="row")
+
+
+def _meter_of(line: PlanLine) -> str | None:
+    """What the line's usage is known by; an agreed quantity is that of no meter."""
+    if line.quantity is not None:
+        return f"agreed {line.key}"
+    return str(line.meter_id) if line.meter_id else None
+
+
+def _share(span: Period, period: Period, zone: ZoneInfo) -> Share:
+    return WHOLE if span == period else share_of(span, period, "seconds", zone)
