@@ -1,4 +1,4 @@
-"""The application of a management process: meters, features, plans, and what changed."""
+"""The application of a management process: meters, features, plans, customers, and what changed."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from api.openapi import describe
 from api.problems import install_problem_handlers
 from api.public_tenants import PublicTenants
 from api.routes.changes import create_changes_router
+from api.routes.customer_links import create_customer_links_router
+from api.routes.customers import create_customers_router
 from api.routes.features import create_features_router
 from api.routes.meter_trials import create_trials_router
 from api.routes.meters import create_meters_router
@@ -82,7 +84,7 @@ def create_management_app(
         version=version("tollbook-server"),
         lifespan=lifespan,
         telemetry=FRAMEWORK_TELEMETRY,
-        summary="What is measured and sold, and what changed.",
+        summary="What is measured and sold, to whom, and what changed.",
     )
     install_problem_handlers(app)
     observe_requests(app)
@@ -91,6 +93,8 @@ def create_management_app(
     app.include_router(create_meters_router(db, at, acting_of))
     app.include_router(create_features_router(db, at, usage, acting_of))
     app.include_router(create_plans_router(db, at, acting_of))
+    app.include_router(create_customers_router(db, at, acting_of))
+    app.include_router(create_customer_links_router(db, at, acting_of))
     app.include_router(create_public_plans_router(db, tenants))
     app.include_router(create_changes_router(db, acting_of))
     app.include_router(

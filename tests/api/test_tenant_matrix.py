@@ -54,6 +54,21 @@ REQUESTS: dict[tuple[str, str], tuple[Any, int]] = {
     ("post", "/v1/plans/{slug}/archive"): (None, 404),
     ("get", "/v1/plans/{slug}/versions/{number}"): (None, 404),
     ("get", "/v1/public/{tenant}/plans"): (None, 200),
+    ("get", "/v1/customers"): (None, 200),
+    ("post", "/v1/customers"): ({"slug": "mine", "currency": "EUR", "parent": "theirs"}, 404),
+    ("get", "/v1/customers/{customer}"): (None, 404),
+    ("patch", "/v1/customers/{customer}"): ({"name": "mine now"}, 404),
+    ("delete", "/v1/customers/{customer}"): (None, 404),
+    ("get", "/v1/customers/{customer}/subjects"): (None, 404),
+    ("post", "/v1/customers/{customer}/subjects"): ({"subject": "theirs", "move": True}, 404),
+    ("post", "/v1/customers/{customer}/subjects/{subject}/end"): ({}, 404),
+    ("get", "/v1/customers/{customer}/payment-methods"): (None, 404),
+    ("post", "/v1/customers/{customer}/payment-methods"): (
+        {"provider": "stripe", "reference": "mine"},
+        404,
+    ),
+    ("post", "/v1/customers/{customer}/payment-methods/{method}/default"): (None, 404),
+    ("delete", "/v1/customers/{customer}/payment-methods/{method}"): (None, 404),
 }
 """What is sent as a body, and the answer's status: for each route that there is."""
 
@@ -103,17 +118,29 @@ def test_no_route_shows_or_changes_what_is_another_tenants(
     assert client.post("/v1/plans", json=plan, headers=everything).status_code == 201
     sold = client.post("/v1/plans/theirs/activate", headers=everything)
     assert sold.json()["active_version"] == 1, sold.text
+    customer = {"slug": "theirs", "currency": "EUR", "name": "marker-type"}
+    paying = client.post("/v1/customers", json=customer, headers=everything).json()["id"]
+    below = f"/v1/customers/{paying}"
+    link = {"subject": "theirs"}
+    assert client.post(f"{below}/subjects", json=link, headers=everything).status_code == 201
+    method = client.post(
+        f"{below}/payment-methods",
+        json={"provider": "stripe", "reference": "theirs"},
+        headers=everything,
+    ).json()["id"]
     before = rows_of(database, zeta)
     may_everything = key_of(client, database, acme)
     for (method, path), (body, status) in REQUESTS.items():
-        for slug in ("theirs", theirs.json()["id"]):
+        for slug in ("theirs", theirs.json()["id"], paying):
             url = path.replace("{slug}", slug).replace("{number}", "1").replace("{tenant}", "acme")
+            url = url.replace("{customer}", slug).replace("{subject}", "theirs")
+            url = url.replace("{method}", method)
             found = client.request(method, url, json=body, headers=may_everything)
             assert found.status_code in {status, 409 if status == 201 else status}, (
                 url,
                 found.text,
             )
-            markers = {"marker-type", "theirs", theirs.json()["id"]}
+            markers = {"marker-type", "theirs", theirs.json()["id"], paying, method}
             asked = url + json.dumps(body)  # a refusal may repeat what was asked for
             assert not [each for each in markers if each not in asked and each in found.text]
     assert rows_of(database, zeta) == before
