@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Final, Protocol, TypeVar
+from uuid import UUID
 
 from fastapi import Query
 
@@ -15,6 +17,7 @@ from core.errors import ValidationError
 LIMIT_DEFAULT: Final = 50
 LIMIT_MAX: Final = 200
 _DIGITS_MAX: Final = 18
+_HEX: Final = re.compile(r"[0-9a-f]{32}")
 
 Limit = Annotated[int, Query(ge=1, le=LIMIT_MAX)]
 Cursor = Annotated[str | None, Query(description="`next_cursor` of a page.")]
@@ -54,6 +57,21 @@ def cursor_of(position: int) -> str:
 def slug_cursor_of(slug: str) -> str:
     """The cursor of what comes after `slug` in a list that is sorted by it."""
     return base64.urlsafe_b64encode(f"slug:{slug}".encode()).decode().rstrip("=")
+
+
+def id_cursor_of(last: UUID) -> str:
+    """The cursor of what comes after the thing with this id, in a list that is sorted by age."""
+    return base64.urlsafe_b64encode(f"id:{last.hex}".encode()).decode().rstrip("=")
+
+
+def id_of(cursor: str | None) -> UUID | None:
+    """Read such a cursor back; None for none. Raises `ValidationError`."""
+    if cursor is None:
+        return None
+    word, digits = _read(cursor)
+    if word != "id" or not _HEX.fullmatch(digits):
+        raise _unreadable()
+    return UUID(hex=digits)
 
 
 def slug_of(cursor: str | None) -> str:

@@ -23,6 +23,7 @@ COMMANDS: Final = (
     "meters",
     "features",
     "plans",
+    "customers",
     "subscriptions",
     "prices",
     "rate",

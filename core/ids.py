@@ -36,6 +36,7 @@ PREFIXES: Final = frozenset(
         "evt",
         "cor",
         "fea",
+        "pym",
     }
 )
 _RANDOM_BITS: Final = 74

@@ -8,7 +8,8 @@ from core.errors import NotFoundError
 from core.ids import TenantId
 from core.period import Period
 from db.postgres import Connection
-from subscriptions.customers import SubjectLink, find_customer, subjects_of
+from subscriptions.customer_subjects import SubjectLink, subjects_of
+from subscriptions.customers import find_customer
 from usage.event_history import Span
 
 

@@ -34,6 +34,12 @@ CATALOG_READ: Final = "catalog:read"
 CATALOG_WRITE: Final = "catalog:write"
 """The scope that lets a key create and change features and plans."""
 
+CUSTOMERS_READ: Final = "customers:read"
+"""The scope that lets a key see customers, whose usage they pay for, and what they pay with."""
+
+CUSTOMERS_WRITE: Final = "customers:write"
+"""The scope that lets a key create, change, link and delete customers."""
+
 METERS_READ: Final = "meters:read"
 """The scope that lets a key list meters and try one out."""
 
@@ -51,6 +57,8 @@ SCOPES: Final = frozenset(
         CATALOG_READ,
         CATALOG_WRITE,
         CHANGES_READ,
+        CUSTOMERS_READ,
+        CUSTOMERS_WRITE,
         EVENTS_WRITE,
         METERS_READ,
         METERS_WRITE,

@@ -1,33 +1,34 @@
-"""Customers pay, subjects use: each subject belongs to at most one customer at any instant."""
+"""Customers: who pays. Found by id or by slug, listed, and asked for as they were known."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Final
 from uuid import UUID
 
-from psycopg import errors
-from psycopg.types.json import Jsonb
-
 import sql
-from catalog.meters import check_slug
-from core.calendar.zones import parse_time_zone
+from catalog.meter_definition import is_slug
 from core.clock import Clock
-from core.errors import BusinessLogicError, ConflictError, NotFoundError, ValidationError
-from core.events import TEXT_BYTES_MAX
-from core.ids import CustomerId, TenantId, format_id, new_uuid
+from core.errors import ConflictError
+from core.ids import CustomerId, TenantId, format_id
 from core.money import Currency
 from db.outbox import Change, append
 from db.postgres import Connection
+from subscriptions.customer_facts import Payer
+from subscriptions.errors import CustomerNotFoundError
 
-Outcome = Literal["created", "updated", "unchanged"]
+_ID: Final = re.compile(r"cus_([0-9a-f]{32})")
 
 
 @dataclass(frozen=True, slots=True)
 class Customer:
-    """Who pays; `billing_info` says the buyer's name, address, email and tax_id on invoices."""
+    """Who pays; `billing_info` says the buyer's name, addresses and tax ids on invoices.
+
+    `payer` says who gets its invoices: itself, or its parent. `revision` grows with each change.
+    """
 
     id: CustomerId
     tenant_id: TenantId
@@ -36,6 +37,12 @@ class Customer:
     time_zone: str
     currency: Currency
     billing_info: Mapping[str, Any]
+    parent_id: CustomerId | None
+    payer: Payer
+    user_id: UUID | None
+    metadata: Mapping[str, str]
+    revision: int
+    deleted_at: datetime | None
 
     def as_resource(self) -> dict[str, Any]:
         """The form that is shown outside."""
@@ -46,179 +53,156 @@ class Customer:
             "time_zone": self.time_zone,
             "currency": self.currency.code,
             "billing_info": dict(self.billing_info),
+            "parent": self.parent_id and format_id("cus", self.parent_id),
+            "payer": self.payer,
+            "user_id": self.user_id and str(self.user_id),
+            "metadata": dict(self.metadata),
+            "revision": self.revision,
+            "deleted_at": self.deleted_at and self.deleted_at.isoformat(),
         }
 
+    def as_row(self) -> dict[str, Any]:
+        """Field by field; a nested document stays one."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
-def ensure_customer(
+
+def looks_like_id(reference: str) -> bool:
+    """Whether this is a customer's id, and no slug."""
+    return _ID.fullmatch(reference) is not None
+
+
+def find_customer(conn: Connection, tenant_id: TenantId, reference: str) -> Customer:
+    """The customer with an id (`cus_…`) or a slug, its row locked until commit.
+
+    Raises `CustomerNotFoundError`, and `ConflictError` for one that was deleted.
+    """
+    found = lock_customer(conn, tenant_id, reference)
+    refuse_deleted(found)
+    return found
+
+
+def lock_customer(conn: Connection, tenant_id: TenantId, reference: str) -> Customer:
+    """The same, deleted or not."""
+    customer_id = read_customer(conn, tenant_id, reference).id
+    lock_customers(conn, tenant_id, [customer_id])
+    return read_customer(conn, tenant_id, format_id("cus", customer_id))
+
+
+def lock_customers(conn: Connection, tenant_id: TenantId, ids: Sequence[UUID]) -> None:
+    """Let nobody else change these customers, or what belongs to them, until commit."""
+    conn.execute(
+        sql.load("postgres/queries/lock_customers"), {"tenant_id": tenant_id, "ids": list(ids)}
+    )
+
+
+def read_customer(conn: Connection, tenant_id: TenantId, reference: str) -> Customer:
+    """The customer with an id, deleted or not, or with a slug. Raises `CustomerNotFoundError`."""
+    if match := _ID.fullmatch(reference):
+        customer_id = CustomerId(UUID(hex=match[1]))
+        found = page_of_customers(conn, tenant_id, ids=[customer_id], deleted=None)
+    else:
+        found = _called(conn, tenant_id, reference)
+    if not found:
+        raise CustomerNotFoundError(
+            f"customer: there is none called {reference!r}", customer=reference
+        )
+    return found[0]
+
+
+def _called(conn: Connection, tenant_id: TenantId, slug: str) -> list[Customer]:
+    values = {"tenant_id": tenant_id, "slug": slug}
+    row = None
+    if is_slug(slug):
+        row = conn.execute(sql.load("postgres/queries/select_customer_id"), values).fetchone()
+    return [] if row is None else page_of_customers(conn, tenant_id, ids=[row["id"]], deleted=None)
+
+
+def refuse_deleted(customer: Customer) -> None:
+    """Raise `ConflictError` for a customer that was deleted."""
+    if customer.deleted_at is not None:
+        raise ConflictError(
+            f"customer: {customer.slug!r} was deleted at {customer.deleted_at.isoformat()}; create"
+            " another one",
+            field="customer",
+        )
+
+
+def page_of_customers(
     conn: Connection,
-    clock: Clock,
     tenant_id: TenantId,
     *,
-    slug: str,
-    name: str,
-    time_zone: str,
-    currency: Currency,
-    billing_info: Mapping[str, Any],
-) -> tuple[Customer, Outcome]:
-    """The customer called `slug`, created or brought up to date; facts it had stay in its history.
+    after: UUID | None = None,
+    limit: int = 100,
+    ids: Sequence[UUID] | None = None,
+    parent_id: UUID | None = None,
+    user_id: UUID | None = None,
+    deleted: bool | None = False,
+) -> list[Customer]:
+    """At most `limit` customers made after the one with the id `after`, the oldest first.
 
-    A new time zone holds for subscriptions made later. Raises `ValidationError` for an unknown
-    zone, `BusinessLogicError` for another currency than before.
+    `ids`, `parent_id` and `user_id` pick those that have them; `deleted` those that are gone, or
+    not; None: both.
     """
-    parse_time_zone(time_zone)
-    facts = {"name": name, "time_zone": time_zone, "billing_info": dict(billing_info)}
-    row = {
-        **facts,
-        "id": new_uuid(clock),
-        "tenant_id": tenant_id,
-        "slug": check_slug(slug),
-        "currency": currency.code,
-        "billing_info": Jsonb(facts["billing_info"]),
-        "now": clock.now(),
-    }
-    if conn.execute(sql.load("postgres/queries/insert_customer"), row).fetchone():
-        return _told(conn, clock, find_customer(conn, tenant_id, slug), "created"), "created"
-    known = find_customer(conn, tenant_id, slug)
-    if known.currency != currency:
-        raise BusinessLogicError(
-            f"currency: customer {slug!r} pays in {known.currency}; create another customer for"
-            f" {currency}",
-            field="currency",
-        )
-    if all(getattr(known, field) == value for field, value in facts.items()):
-        return known, "unchanged"
-    conn.execute(sql.load("postgres/queries/update_customer"), row | {"id": known.id})
-    return _told(conn, clock, find_customer(conn, tenant_id, slug), "updated"), "updated"
-
-
-def _told(conn: Connection, clock: Clock, customer: Customer, what: str) -> Customer:
-    """The customer, after it was written down what became of it."""
-    told = customer.as_resource()
-    append(conn, clock, customer.tenant_id, Change(f"customer.{what}", told["id"], told))
-    return customer
-
-
-def _tell_link(conn: Connection, clock: Clock, row: Mapping[str, Any], what: str) -> None:
-    """Write down that a subject's usage is paid for by a customer, or no longer."""
-    customer, until = format_id("cus", row["customer_id"]), row["valid_to"]
-    told = {
-        "customer": customer,
-        "subject": row["subject"],
-        "valid_from": row["valid_from"].isoformat(),
-        "valid_to": until and until.isoformat(),
-    }
-    append(conn, clock, row["tenant_id"], Change(f"customer.subject.{what}", customer, told))
-
-
-def find_customer(conn: Connection, tenant_id: TenantId, slug: str) -> Customer:
-    """The customer called `slug`, locked until commit. Raises `NotFoundError`."""
-    row = conn.execute(
-        sql.load("postgres/queries/lock_customer"), {"tenant_id": tenant_id, "slug": slug}
-    ).fetchone()
-    if row is None:
-        raise NotFoundError(f"customer: there is none called {slug!r}", slug=slug)
-    return Customer(**row | {"currency": Currency(row["currency"])})
-
-
-def ensure_subject(
-    conn: Connection,
-    clock: Clock,
-    customer: Customer,
-    subject: str,
-    valid_from: datetime,
-    valid_to: datetime | None = None,
-) -> bool:
-    """Let the customer pay for the subject's usage in `[valid_from, valid_to)`; whether it is new.
-
-    Raises `ConflictError` naming both customers when another one pays for a part of that time, or
-    this one in other dates; `ValidationError` for an empty range or a name that no event can have.
-    """
-    if not 1 <= len(subject.encode()) <= TEXT_BYTES_MAX["subject"]:
-        raise ValidationError(
-            f"subject: give 1 to {TEXT_BYTES_MAX['subject']} bytes", field="subject"
-        )
-    if valid_to is not None and valid_to <= valid_from:
-        raise ValidationError(f"to: {valid_to} is not after {valid_from}", field="to")
-    row: dict[str, Any] = {
-        "id": new_uuid(clock),
-        "tenant_id": customer.tenant_id,
-        "customer_id": customer.id,
-        "subject": subject,
-        "valid_from": valid_from,
-        "valid_to": valid_to,
-        "now": clock.now(),
-    }
-    try:
-        # A savepoint: the caller's transaction outlives the refusal.
-        with conn.transaction():
-            conn.execute(sql.load("postgres/queries/insert_subject"), row)
-    except errors.ExclusionViolation as error:
-        taken = conn.execute(
-            sql.load("postgres/queries/select_overlapping_subject"), row
-        ).fetchone()
-        if taken is None:
-            raise ConflictError(f"subject: {subject!r} was linked at the same moment") from error
-        if taken["same"]:
-            return False
-        raise ConflictError(
-            f"subject: {subject!r} cannot belong to customer {customer.slug!r} then: it belongs to"
-            f" {taken['customer']!r} from {taken['valid_from']} to {taken['valid_to']}",
-            field="subject",
-        ) from error
-    _tell_link(conn, clock, row, "linked")
-    return True
-
-
-def unlink_subject(
-    conn: Connection, clock: Clock, tenant_id: TenantId, subject: str, at: datetime
-) -> None:
-    """End the subject's open link at `at`; usage from then on belongs to nobody, or to the next.
-
-    The link as it was known before stays on record. Raises `NotFoundError` when there is none.
-    """
-    row: dict[str, Any] = {
-        "tenant_id": tenant_id,
-        "subject": subject,
-        "at": at,
-        "now": clock.now(),
-        "id": new_uuid(clock),
-    }
-    known = conn.execute(sql.load("postgres/queries/close_subject"), row).fetchone()
-    if known is None:
-        raise NotFoundError(f"subject: {subject!r} belongs to no customer at {at}")
-    row |= {
-        "customer_id": known["customer_id"],
-        "valid_from": known["valid_from"],
-        "valid_to": at,
-    }
-    conn.execute(sql.load("postgres/queries/insert_subject"), row)
-    _tell_link(conn, clock, row, "unlinked")
-
-
-@dataclass(frozen=True, slots=True)
-class SubjectLink:
-    """A subject whose usage a customer pays for in `[valid_from, valid_to)`; None: for ever."""
-
-    subject: str
-    valid_from: datetime
-    valid_to: datetime | None
-
-
-def subjects_of(conn: Connection, customer: Customer) -> list[SubjectLink]:
-    """Whose usage the customer pays for, as known now, by subject and time."""
     rows = conn.execute(
-        sql.load("postgres/queries/select_subjects_of_customer"),
-        {"tenant_id": customer.tenant_id, "customer_id": customer.id},
+        sql.load("postgres/queries/select_customer_page"),
+        {
+            "tenant_id": tenant_id,
+            "after": after or UUID(int=0),
+            "limit": limit,
+            "ids": None if ids is None else list(ids),
+            "parent_id": parent_id,
+            "user_id": user_id,
+            "deleted": deleted,
+        },
+        prepare=False,  # planned for the filters that are there
     )
-    return [SubjectLink(**row) for row in rows]
+    return [_of_row(row) for row in rows]
 
 
-def customer_of(
-    conn: Connection, tenant_id: TenantId, subject: str, at: datetime, known_at: datetime | None
-) -> UUID | None:
-    """Who pays for the subject at `at`, as known at `known_at`; None: as it is known now."""
-    row = conn.execute(
-        sql.load("postgres/queries/select_customer_of_subject"),
-        {"tenant_id": tenant_id, "subject": subject, "at": at, "known_at": known_at},
-    ).fetchone()
-    return None if row is None else row["customer_id"]
+def customers_of_subject(conn: Connection, tenant_id: TenantId, subject: str) -> list[UUID]:
+    """Who pays for the subject's usage at any time, as known now."""
+    rows = conn.execute(
+        sql.load("postgres/queries/select_customers_of_subject"),
+        {"tenant_id": tenant_id, "subject": subject},
+    )
+    return [row["customer_id"] for row in rows]
+
+
+def known_customer(
+    conn: Connection,
+    tenant_id: TenantId,
+    reference: str,
+    known_at: datetime,
+    at: datetime | None = None,
+) -> Customer:
+    """What was known at `known_at` of the customer as it is at `at` (default: the same instant).
+
+    Raises `CustomerNotFoundError` where nothing was known.
+    """
+    customer = read_customer(conn, tenant_id, reference)
+    values = {
+        "tenant_id": tenant_id,
+        "id": customer.id,
+        "known_at": known_at,
+        "at": known_at if at is None else at,
+    }
+    row = conn.execute(sql.load("postgres/queries/select_customer_known"), values).fetchone()
+    if row is None:
+        raise CustomerNotFoundError(
+            f"customer: nothing was known of {reference!r} then", customer=reference
+        )
+    return _of_row(row)
+
+
+def tell_customer(
+    conn: Connection, clock: Clock, tenant_id: TenantId, customer_id: UUID, what: str
+) -> Customer:
+    """The customer as it is now, after it was written down what became of it."""
+    found = read_customer(conn, tenant_id, format_id("cus", customer_id))
+    told = found.as_resource()
+    append(conn, clock, tenant_id, Change(f"customer.{what}", told["id"], told))
+    return found
+
+
+def _of_row(row: Mapping[str, Any]) -> Customer:
+    return Customer(**dict(row) | {"currency": Currency(row["currency"])})

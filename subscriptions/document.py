@@ -39,6 +39,18 @@ For example:
     subjects = ["contoso-chat", { subject = "contoso-code", from = 2024-01-01 }]
     billing_info = { address = ["Allee 1", "10115 Berlin"], email = "billing@contoso.example" }
 
+    [[customers]]
+    slug = "contoso-labs"
+    name = "Contoso Labs"
+    currency = "USD"
+    parent = "contoso"                    # a customer that is there, or stands above
+    payer = "parent"                      # whose invoices its parent gets
+    subjects = ["labs-chat"]
+
+    [customers.billing_info]
+    tax_ids = [{ type = "eu_vat", value = "DE123456789" }]
+    postal_address = { line1 = "Allee 2", postal_code = "10115", city = "Berlin", country = "DE" }
+
     [[subscriptions]]
     slug = "contoso-standard"
     customer = "contoso"
@@ -62,25 +74,24 @@ from catalog.meters import Aggregation, Per
 from catalog.plan_document import PlanContent, Text
 from core.calendar.zones import instant_of
 from core.refusals import refusal_of
+from subscriptions.customer_facts import NewCustomer
 
 _RULES: Final = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 WallTime = datetime | date
 
 
-class PartyEntry(BaseModel):
-    """Who sends or receives invoices. Without a name, the name beside it is used."""
+class SellerEntry(BaseModel):
+    """The tenant on its invoices; `payment` says where money goes, line by line.
+
+    Without a name, the tenant's is used.
+    """
 
     model_config = _RULES
     name: Text | None = None
     address: list[str] = []
     email: str | None = None
     tax_id: str | None = None
-
-
-class SellerEntry(PartyEntry):
-    """The tenant on its invoices; `payment` says where money goes, line by line."""
-
     payment: list[str] = []
 
 
@@ -155,16 +166,13 @@ def _bare_subject(value: object) -> object:
     return {"subject": value} if isinstance(value, str) else value
 
 
-class CustomerEntry(BaseModel):
-    """Who pays. Subjects left out of a later file stay with their customer."""
+class CustomerEntry(NewCustomer):
+    """Who pays. What is left out of a later file stays: subjects, too, with their customer."""
 
-    model_config = _RULES
-    slug: Text
     name: Text
-    currency: Text
-    time_zone: Text = "UTC"
-    subjects: list[Annotated[SubjectEntry, BeforeValidator(_bare_subject)]] = []
-    billing_info: PartyEntry = PartyEntry()
+    subjects: Annotated[
+        list[Annotated[SubjectEntry, BeforeValidator(_bare_subject)]], Field(default_factory=list)
+    ]
 
 
 class SubscriptionEntry(BaseModel):

@@ -12,11 +12,12 @@ from core.ids import TenantId, format_id
 from db.postgres import Connection
 from subscriptions.checks import check_buys, check_overlap, find_version
 from subscriptions.commands import Command
+from subscriptions.customers import lock_customers
+from subscriptions.errors import SubscriptionNotFoundError
 from subscriptions.standing import Standing, steps_until
 from subscriptions.store import save
 from subscriptions.subscription import (
     Subscription,
-    SubscriptionNotFoundError,
     find_subscription,
     subscription_key,
 )
@@ -86,11 +87,9 @@ def lock(conn: Connection, tenant_id: TenantId, name: str) -> Subscription:
         raise SubscriptionNotFoundError(
             f"subscription: there is none called {name!r}", subscription=name
         )
-    for query, row_id in (
-        ("lock_customer_by_id", row["customer_id"]),
-        ("lock_subscription", row["id"]),
-    ):
-        conn.execute(sql.load(f"postgres/queries/{query}"), {"tenant_id": tenant_id, "id": row_id})
+    lock_customers(conn, tenant_id, [row["customer_id"]])
+    values = {"tenant_id": tenant_id, "id": row["id"]}
+    conn.execute(sql.load("postgres/queries/lock_subscription"), values)
     return find_subscription(conn, tenant_id, format_id("sub", row["id"]))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -22,14 +21,15 @@ from core.calendar.zones import parse_time_zone
 from core.clock import Clock
 from core.errors import ConflictError
 from core.ids import TenantId
-from core.money import Currency
 from core.refusals import located
 from db.postgres import Connection, Database
 from identity.api_keys import has_api_key, insert_api_key
 from identity.tenants import ensure_tenant
 from subscriptions.checks import find_version
 from subscriptions.create import NewSubscription, ensure_subscription
-from subscriptions.customers import Customer, ensure_customer, ensure_subject, find_customer
+from subscriptions.customer_register import ensure_customer
+from subscriptions.customer_subjects import SINCE_EVER, link_subject
+from subscriptions.customers import Customer, find_customer
 from subscriptions.document import (
     CustomerEntry,
     FeatureEntry,
@@ -41,9 +41,6 @@ from subscriptions.document import (
     instant,
     parse_document,
 )
-
-SINCE_EVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
-"""From when an undated subject belongs to its customer: no event is older."""
 
 _FIRST_KEY_NAME: Final = "first key"
 
@@ -203,16 +200,7 @@ class _Run:
         self.applied.plan_versions[entry.slug] = version.id
 
     def _customer(self, entry: CustomerEntry) -> Customer:
-        customer, change = ensure_customer(
-            self._conn,
-            self._clock,
-            self._tenant_id,
-            slug=entry.slug,
-            name=entry.name,
-            time_zone=entry.time_zone,
-            currency=Currency(entry.currency),
-            billing_info=entry.billing_info.model_dump(exclude_none=True),
-        )
+        customer, change = ensure_customer(self._conn, self._clock, self._tenant_id, entry)
         if change != "unchanged":
             self.note(f"{change} customer", entry.slug)
         self.applied.customers[entry.slug] = customer.id
@@ -222,7 +210,8 @@ class _Run:
         zone = parse_time_zone(customer.time_zone)
         since = SINCE_EVER if entry.valid_from is None else instant(entry.valid_from, zone)
         until = None if entry.valid_to is None else instant(entry.valid_to, zone)
-        if ensure_subject(self._conn, self._clock, customer, entry.subject, since, until):
+        _, linked = link_subject(self._conn, self._clock, customer, entry.subject, since, until)
+        if linked:
             self.note("linked subject", entry.subject)
 
     def _subscription(

@@ -15,20 +15,15 @@ from catalog.meter_definition import is_slug
 from core.calendar.cycle import Cycle
 from core.calendar.intervals import Interval
 from core.calendar.zones import parse_time_zone
-from core.errors import NotFoundError, ValidationError
+from core.errors import ValidationError
 from core.ids import CustomerId, PlanId, SubscriptionId, TenantId, format_id, parse_id
 from core.money import Currency
 from core.period import Period
 from db.postgres import Connection
+from subscriptions.errors import SubscriptionNotFoundError
 from subscriptions.lifecycle import CONTEXT_STATES
 from subscriptions.standing import Standing
 from subscriptions.timeline import Pause, Terms
-
-
-class SubscriptionNotFoundError(NotFoundError):
-    """The tenant has no such subscription."""
-
-    code = "subscription_not_found"
 
 
 @dataclass(frozen=True, slots=True)

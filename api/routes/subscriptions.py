@@ -24,7 +24,7 @@ from db.postgres import Database
 from identity.api_keys import SUBSCRIPTIONS_READ, SUBSCRIPTIONS_WRITE
 from subscriptions.change_history import changes_of
 from subscriptions.command_bodies import BODIES, CommandBody
-from subscriptions.customers import find_customer
+from subscriptions.customers import read_customer
 from subscriptions.lifecycle import Status
 from subscriptions.new_body import NewSubscriptionBody
 from subscriptions.operate import perform
@@ -65,7 +65,7 @@ def _add_reading(router: APIRouter, db: Database, acting_of: ActingOf) -> None:
         acting = acting_of(request, SUBSCRIPTIONS_READ)
         after = slug_of(cursor)
         with db.transaction(acting) as conn:
-            of = None if customer is None else find_customer(conn, acting.tenant_id, customer).id
+            of = None if customer is None else read_customer(conn, acting.tenant_id, customer).id
 
             def fetch(count: int) -> list[Subscription]:
                 return page_of_subscriptions(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.documents import read_document
+from cli.metadata import Metadata, pairs_of
 from cli.options import Json, StateDir
 from cli.output import print_resource, print_table
 from cli.tenants import TenantSlug, tenant_transaction
@@ -94,10 +95,7 @@ def update(
     slug: Slug,
     name: Annotated[str | None, typer.Option(help="What invoices call it.")] = None,
     unit: Annotated[str | None, typer.Option(help="What it counts in.")] = None,
-    metadata: Annotated[
-        list[str] | None,
-        typer.Option(help="KEY=TEXT; repeatable; replaces all there were."),
-    ] = None,
+    metadata: Metadata = None,
     tenant: TenantSlug = None,
     state_dir: StateDir = Path(".tollbook"),
     as_json: Json = False,
@@ -109,10 +107,9 @@ def update(
     from catalog.meter_register import relabel_meter
     from core.clock import SystemClock
 
-    pairs = None if metadata is None else dict(_pair(text) for text in metadata)
     with tenant_transaction(state_dir, tenant) as (conn, tenant_id):
         meter = relabel_meter(
-            conn, SystemClock(), tenant_id, slug, name=name, unit=unit, metadata=pairs
+            conn, SystemClock(), tenant_id, slug, name=name, unit=unit, metadata=pairs_of(metadata)
         )
     _show(meter, as_json, "updated")
 
@@ -183,13 +180,6 @@ def try_out(
         f"{found['events_read']} events since {found['since']}: {found['counted']} counted,"
         f" {found['left_out']} left out, unmeterable: {found['unmeterable'] or 'none'}"
     )
-
-
-def _pair(text: str) -> tuple[str, str]:
-    key, equals, value = text.partition("=")
-    if not key or not equals:
-        raise ValidationError(f"--metadata: expected KEY=TEXT, got {text!r}", field="metadata")
-    return key, value
 
 
 def _show(meter: StoredMeter, as_json: bool, done: str = "") -> None:

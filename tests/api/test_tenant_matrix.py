@@ -14,10 +14,8 @@ from psycopg import sql as compose
 
 from api.management_app import ManagementSettings, create_management_app
 from core.clock import SystemClock
-from core.money import Currency
 from db.postgres import Database, Role
 from identity.api_keys import SCOPES, insert_api_key
-from subscriptions.customers import ensure_customer
 from tests.api.management import NOWHERE, Party, add_party, management
 from tests.plugins.database import do
 from tests.plugins.logins import plain_login
@@ -56,6 +54,21 @@ REQUESTS: dict[tuple[str, str], tuple[Any, int]] = {
     ("post", "/v1/plans/{slug}/archive"): (None, 404),
     ("get", "/v1/plans/{slug}/versions/{number}"): (None, 404),
     ("get", "/v1/public/{tenant}/plans"): (None, 200),
+    ("get", "/v1/customers"): (None, 200),
+    ("post", "/v1/customers"): ({"slug": "mine", "currency": "EUR", "parent": "theirs"}, 404),
+    ("get", "/v1/customers/{customer}"): (None, 404),
+    ("patch", "/v1/customers/{customer}"): ({"name": "mine now"}, 404),
+    ("delete", "/v1/customers/{customer}"): (None, 404),
+    ("get", "/v1/customers/{customer}/subjects"): (None, 404),
+    ("post", "/v1/customers/{customer}/subjects"): ({"subject": "theirs", "move": True}, 404),
+    ("post", "/v1/customers/{customer}/subjects/{subject}/end"): ({}, 404),
+    ("get", "/v1/customers/{customer}/payment-methods"): (None, 404),
+    ("post", "/v1/customers/{customer}/payment-methods"): (
+        {"provider": "stripe", "reference": "mine"},
+        404,
+    ),
+    ("post", "/v1/customers/{customer}/payment-methods/{method}/default"): (None, 404),
+    ("delete", "/v1/customers/{customer}/payment-methods/{method}"): (None, 404),
     ("get", "/v1/subscriptions"): (None, 200),
     ("post", "/v1/subscriptions"): (
         {"slug": "mine", "customer": "theirs", "plan": "theirs"},
@@ -125,32 +138,33 @@ def test_no_route_shows_or_changes_what_is_another_tenants(
     assert client.post("/v1/plans", json=plan, headers=everything).status_code == 201
     sold = client.post("/v1/plans/theirs/activate", headers=everything)
     assert sold.json()["active_version"] == 1, sold.text
-    do(
-        database,
-        ensure_customer,
-        SystemClock(),
-        zeta.tenant_id,
-        slug="theirs",
-        name="Theirs",
-        time_zone="UTC",
-        currency=Currency("USD"),
-        billing_info={},
-    )
+    customer = {"slug": "theirs", "currency": "USD", "name": "marker-type"}
+    paying = client.post("/v1/customers", json=customer, headers=everything).json()["id"]
+    below = f"/v1/customers/{paying}"
+    link = {"subject": "theirs"}
+    assert client.post(f"{below}/subjects", json=link, headers=everything).status_code == 201
+    method = client.post(
+        f"{below}/payment-methods",
+        json={"provider": "stripe", "reference": "theirs"},
+        headers=everything,
+    ).json()["id"]
     wanted = {"slug": "theirs", "customer": "theirs", "plan": "theirs"}
     subscribed = client.post("/v1/subscriptions", json=wanted, headers=everything)
     assert subscribed.status_code == 201, subscribed.text
+    subscription = subscribed.json()["id"]
     before = rows_of(database, zeta)
     may_everything = key_of(client, database, acme)
-    for (method, path), (body, status) in REQUESTS.items():
-        for slug, name in (("theirs", "theirs"), (theirs.json()["id"], subscribed.json()["id"])):
+    for (method_name, path), (body, status) in REQUESTS.items():
+        for slug in ("theirs", theirs.json()["id"], paying, subscription):
             url = path.replace("{slug}", slug).replace("{number}", "1").replace("{tenant}", "acme")
-            url = url.replace("{subscription}", name)
-            found = client.request(method, url, json=body, headers=may_everything)
+            url = url.replace("{customer}", slug).replace("{subject}", "theirs")
+            url = url.replace("{method}", method).replace("{subscription}", slug)
+            found = client.request(method_name, url, json=body, headers=may_everything)
             assert found.status_code in {status, 409 if status == 201 else status}, (
                 url,
                 found.text,
             )
-            markers = {"marker-type", "theirs", theirs.json()["id"], subscribed.json()["id"]}
+            markers = {"marker-type", "theirs", theirs.json()["id"], paying, method, subscription}
             asked = url + json.dumps(body)  # a refusal may repeat what was asked for
             assert not [each for each in markers if each not in asked and each in found.text]
     assert rows_of(database, zeta) == before

@@ -21,7 +21,9 @@ from corrections.operations import (
 from corrections.spans import spans_of_customer, spans_of_subjects
 from db.postgres import Connection, Database
 from identity.tenants import ensure_tenant
-from subscriptions.customers import ensure_customer, ensure_subject
+from subscriptions.customer_facts import NewCustomer
+from subscriptions.customer_register import ensure_customer
+from subscriptions.customer_subjects import link_subject
 from tests.plugins.database import database, database_url
 from usage.cut import Cut
 from usage.event_history import Span
@@ -105,14 +107,11 @@ def test_a_correction_is_reverted_after_those_that_build_on_it(
 def test_a_customer_stands_for_its_subjects_while_they_were_its_own(
     database: Database, tenant_id: TenantId
 ) -> None:
-    from core.money import Currency
 
     moved = datetime(2026, 3, 10, tzinfo=UTC)
     with database.transaction() as conn:
-        customer, _ = ensure_customer(
-            conn, CLOCK, tenant_id, slug="contoso", name="C", time_zone="UTC",
-            currency=Currency("EUR"), billing_info={},
-        )  # fmt: skip
+        new = NewCustomer(slug="contoso", currency="EUR")
+        customer, _ = ensure_customer(conn, CLOCK, tenant_id, new)
         past = datetime(2020, 1, 1, tzinfo=UTC)
         for subject, start, end in (
             ("a", past, None),
@@ -120,7 +119,7 @@ def test_a_customer_stands_for_its_subjects_while_they_were_its_own(
             ("c", moved, None),
             ("d", past, MARCH.start),
         ):
-            ensure_subject(conn, CLOCK, customer, subject, start, end)
+            link_subject(conn, CLOCK, customer, subject, start, end)
         assert spans_of_customer(conn, tenant_id, "contoso", MARCH) == (
             Span(("b",), Period(MARCH.start, moved)),
             Span(("a",), MARCH),

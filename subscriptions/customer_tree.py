@@ -1,0 +1,73 @@
+"""Who is above whom: a customer has at most one parent, and nobody is above themselves."""
+
+from __future__ import annotations
+
+from typing import Final
+from uuid import UUID
+
+import sql
+from core.errors import BusinessLogicError, ConflictError
+from core.ids import TenantId
+from db.postgres import Connection
+from subscriptions.customers import Customer, read_customer, refuse_deleted
+
+LEVELS_MAX: Final = 5
+"""How many customers stand above each other at most, the lowest and the highest included."""
+
+
+def lock_tree(conn: Connection, tenant_id: TenantId) -> None:
+    """Let nobody else change who is above whom in this tenant until commit.
+
+    It is locked before any customer is: two that wait for each other would both wait.
+    """
+    conn.execute(sql.load("postgres/queries/lock_customer_tree"), {"tenant_id": tenant_id})
+
+
+def parent_of(
+    conn: Connection, tenant_id: TenantId, reference: str, child: Customer | None
+) -> Customer:
+    """The customer that `reference` names, if it may stand above `child` (None: a new one).
+
+    The tree must be locked. Raises `CustomerNotFoundError`, `ConflictError` for one that was
+    deleted or stands below the child, `BusinessLogicError` for too many levels.
+    """
+    parent = read_customer(conn, tenant_id, reference)
+    refuse_deleted(parent)
+    values = {"tenant_id": tenant_id, "id": parent.id}
+    above: list[UUID] = [
+        row["id"]
+        for row in conn.execute(sql.load("postgres/queries/select_customer_ancestors"), values)
+    ]
+    levels = 1
+    if child is not None:
+        if child.id in above:
+            raise ConflictError(
+                f"parent: {parent.slug!r} is {child.slug!r} itself, or below it; choose another",
+                field="parent",
+            )
+        below = conn.execute(
+            sql.load("postgres/queries/select_customer_height"), values | {"id": child.id}
+        ).fetchone()
+        assert below is not None
+        levels = below["levels"]
+    if len(above) + levels > LEVELS_MAX:
+        raise BusinessLogicError(
+            f"parent: below {parent.slug!r} this makes {len(above) + levels} levels, at most"
+            f" {LEVELS_MAX} are possible",
+            field="parent",
+        )
+    return parent
+
+
+def refuse_children(conn: Connection, customer: Customer) -> None:
+    """Raise `ConflictError` naming them while the customer stands above others."""
+    rows = conn.execute(
+        sql.load("postgres/queries/select_customer_children"),
+        {"tenant_id": customer.tenant_id, "id": customer.id},
+    )
+    children = ", ".join(repr(row["slug"]) for row in rows)
+    if children:
+        raise ConflictError(
+            f"customer: {customer.slug!r} is the parent of {children}; change or delete them first",
+            field="customer",
+        )

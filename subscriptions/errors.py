@@ -1,0 +1,17 @@
+"""The errors of this package that a program may want to tell from others of their family."""
+
+from __future__ import annotations
+
+from core.errors import NotFoundError
+
+
+class CustomerNotFoundError(NotFoundError):
+    """No customer with this id or slug; one that was deleted is found by its id alone."""
+
+    code = "customer_not_found"
+
+
+class SubscriptionNotFoundError(NotFoundError):
+    """No subscription of this tenant has this id or slug."""
+
+    code = "subscription_not_found"
