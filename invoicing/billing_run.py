@@ -137,7 +137,7 @@ class BillingRunner:
             series = series_id(conn, self.clock, tenant.tenant_id, tenant.terms.prefix)
             store.insert_drafts(
                 conn,
-                [draft for _, draft in wanted],
+                [draft for _, draft in wanted if draft is not None],
                 billing_run_id=run.run_id,
                 series_id=series,
                 created_at=self.clock.now(),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
@@ -13,25 +12,20 @@ import psycopg
 import sql
 from catalog.meters import MeterDefinition
 from core.acting import BILLING, Acting
-from core.calendar.intervals import Interval
 from core.errors import (
-    BusinessLogicError,
     ConflictError,
     DependencyDownError,
-    InternalError,
     TollbookError,
 )
 from core.ids import CustomerId, MeterId, TenantId
-from core.money import Currency
 from core.period import Period
 from db.postgres import Connection, Database
 from invoicing.assemble import assemble
+from invoicing.billed_lines import Plans, billed_lines, plans_of
 from invoicing.model import Billable, Invoice, PlanLine, RunTerms
 from invoicing.settings import party
 from invoicing.usage_source import DueKey, Reading, Stretch, UsageSource, block_usage
 from invoicing.ways import ways_of
-from rating.prices import Price
-from rating.rounding import parse_rounding_mode
 from subscriptions.periods import DuePeriod, due_periods
 
 _T = TypeVar("_T")
@@ -92,49 +86,47 @@ def in_halves(
             yield from in_halves(half, attempt, park)
 
 
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """A plan version for one billing cycle."""
-
-    name: str
-    version: int
-    lines: tuple[PlanLine, ...]
-    meters: tuple[MeterDefinition, ...]
-
-
 def draft_block(
     db: Database, usage: UsageSource, terms: RunTerms, block: Sequence[DuePeriod]
-) -> list[Invoice]:
-    """Draft the invoices of a block: reads and arithmetic, no write, the same each time."""
+) -> list[Invoice | None]:
+    """Draft the invoices of a block: reads and arithmetic, no write, the same each time.
+
+    One per due period, in their order; None where nothing is billed of it.
+    """
     with db.transaction(Acting(terms.tenant_id, BILLING), snapshot=True) as conn:
-        plans = _plans(conn, terms.tenant_id, block)
+        plans = plans_of(conn, terms.tenant_id, block)
         buyers = _buyers(conn, terms.tenant_id, {due.customer_id for due in block})
         stretches = _stretches(conn, block)
-    billables = []
-    for due in block:
-        plan = plans[due.plan_version_id, due.billing_cycle]
-        if not plan.lines:
-            raise BusinessLogicError(
-                f"plan version {due.plan_version_id}: has no lines that are billed"
-                f" {due.billing_cycle}, so there is nothing to bill"
-            )
-        billables.append(
-            Billable(
-                customer_id=due.customer_id,
-                subscription_id=due.subscription_id,
-                plan_version_id=due.plan_version_id,
-                period=due.period,
-                time_zone=due.time_zone,
-                currency=due.currency,
-                buyer=buyers[due.customer_id],
-                plan={"name": plan.name, "version": plan.version},
-                lines=plan.lines,
-            )
-        )
+    billed = {due.key: billed_lines(due, plans) for due in block}
+    billables = [_billable(due, billed[due.key], plans, buyers) for due in block if billed[due.key]]
     meters = {meter.id: meter for plan in plans.values() for meter in plan.meters}
     readings = readings_of(billables, meters)
     used = block_usage(usage, terms.tenant_id, terms.cut, stretches, readings)
-    return assemble(terms, billables, used)
+    drafts = iter(assemble(terms, billables, used))
+    return [next(drafts) if billed[due.key] else None for due in block]
+
+
+def _billable(
+    due: DuePeriod,
+    lines: tuple[PlanLine, ...],
+    plans: Plans,
+    buyers: Mapping[UUID, dict[str, Any]],
+) -> Billable:
+    """A due period with what its invoice says: the plan is the one that held last."""
+    version_id = due.terms[-1].plan_version_id
+    plan = plans[version_id, due.billing_cycle]
+    return Billable(
+        customer_id=due.customer_id,
+        subscription_id=due.subscription_id,
+        plan_version_id=version_id,
+        period=due.period,
+        time_zone=due.time_zone,
+        currency=due.currency,
+        buyer=buyers[due.customer_id],
+        plan={"name": plan.name, "version": plan.version},
+        lines=lines,
+        whole=due.whole,
+    )
 
 
 def readings_of(
@@ -196,61 +188,3 @@ def _buyers(
         row["id"]: party(row["billing_info"], "billing_info", default_name=row["name"])
         for row in rows
     }
-
-
-def _plans(
-    conn: Connection, tenant_id: TenantId, block: Sequence[DuePeriod]
-) -> dict[tuple[UUID, Interval], _Plan]:
-    """What each plan version of a block has for each billing cycle that it is subscribed to."""
-    rows: defaultdict[UUID, list[dict[str, Any]]] = defaultdict(list)
-    for row in conn.execute(
-        sql.load("postgres/queries/select_plan_lines"),
-        {
-            "tenant_id": tenant_id,
-            "plan_version_ids": sorted({due.plan_version_id for due in block}),
-        },
-    ):
-        rows[row["plan_version_id"]].append(row)
-    return {
-        (version_id, cycle): _plan(tenant_id, rows[version_id], cycle)
-        for version_id, cycle in {(due.plan_version_id, due.billing_cycle) for due in block}
-    }
-
-
-def _plan(tenant_id: TenantId, rows: Sequence[dict[str, Any]], cycle: Interval) -> _Plan:
-    lines = [row for row in rows if row["cadence"] in {None, str(cycle)}]
-    return _Plan(
-        name=lines[0]["plan_name"] if lines else "",
-        version=lines[0]["plan_version"] if lines else 0,
-        lines=tuple(_plan_line(row) for row in lines),
-        meters=tuple(_meter(tenant_id, row) for row in lines if row["meter_id"]),
-    )
-
-
-def _plan_line(row: dict[str, Any]) -> PlanLine:
-    price = Price(
-        price_id=str(row["price_id"]),
-        content_hash=row["content_hash"],
-        model=row["model"],
-        parameters=row["parameters"],
-        currency=Currency(row["currency"]),
-        rounding_mode=parse_rounding_mode(row["rounding"]),
-        adjustments=row["adjustments"],
-    )
-    meter_id = MeterId(row["meter_id"]) if row["meter_id"] else None
-    return PlanLine(row["key"], row["name"], meter_id, price, row["price_version"], row["quantity"])
-
-
-def _meter(tenant_id: TenantId, row: dict[str, Any]) -> MeterDefinition:
-    if row["catalog_version"] is None:
-        raise InternalError(f"rate card {row['key']}: its meter {row['meter_id']} is gone")
-    return MeterDefinition.from_document(
-        row["definition"],
-        meter_id=MeterId(row["meter_id"]),
-        tenant_id=tenant_id,
-        slug=row["meter_slug"],
-        name=row["meter_name"],
-        catalog_version=row["catalog_version"],
-        unit=row["unit"],
-        archived_at=row["archived_at"],
-    )

@@ -60,6 +60,13 @@ class Billable:
     """Canonical: name, version."""
     lines: tuple[PlanLine, ...]
     """Several of one key have spans that do not overlap."""
+    whole: Period | None = None
+    """What the prices are for, where the period began late, or was cut."""
+
+    @property
+    def priced_period(self) -> Period:
+        """The period that shares are taken of."""
+        return self.whole or self.period
 
 
 @dataclass(frozen=True, slots=True)

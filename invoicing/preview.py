@@ -55,5 +55,5 @@ def preview(
 
     for block in due_blocks(db, tenant.tenant_id, terms, block_customers):
         for drafts in in_halves(block, lambda part: draft_block(db, usage, terms, part), park):
-            found.invoices.extend(drafts)
+            found.invoices.extend(draft for draft in drafts if draft is not None)
     return found

@@ -87,7 +87,7 @@ def _lines(billables: Sequence[Billable]) -> tuple[pl.DataFrame, pl.DataFrame]:
             meter = _meter_of(line)
             key = (str(billable.subscription_id), span.start)
             rows.append((*key, line.key, meter, line.price.price_id))
-            share = _share(span, billable.period, zone)
+            share = _share(span, billable.priced_period, zone)
             shares.append((*share, line.quantity is not None))
             if line.quantity is not None:
                 agreed.append((*key, meter, line.quantity, 0, 0))

@@ -47,6 +47,7 @@ class DuePeriod:
     time_zone: str
     billing_cycle: Interval
     period: Period
+    whole: Period
     subjects: tuple[str, ...]
     partial_subjects: tuple[str, ...] = ()
     terms: tuple[Terms, ...] = ()
@@ -188,6 +189,7 @@ def _due_period(
         time_zone=row["time_zone"],
         billing_cycle=Interval.parse(row["billing_cycle"]),
         period=period,
+        whole=_cycle(row).period_of(period.start),
         subjects=subjects,
         partial_subjects=tuple(subject for subject in subjects if subject not in whole),
         terms=terms,

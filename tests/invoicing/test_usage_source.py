@@ -63,6 +63,7 @@ def due(number: int, period: Period = NOVEMBER) -> DuePeriod:
         time_zone="UTC",
         billing_cycle=MONTHLY,
         period=period,
+        whole=period,
         subjects=(),
     )
 

@@ -81,10 +81,15 @@ _STATEMENTS = {
         VALUES (%(id)s, %(tenant_id)s, %(customer_id)s, %(slug)s, %(now)s, %(now)s)""",
     "subscription": """
         INSERT INTO subscriptions.subscriptions (id, tenant_id, slug, customer_id, plan_id,
-            plan_version_id, status, billing_cycle, currency, time_zone, anchor_at, period_start,
-            period_end, valid_from, recorded_from)
+            plan_version_id, status, billing_cycle, currency, time_zone, anchor_at, start_at,
+            period_start, period_end, valid_from, recorded_from)
         VALUES (%(id)s, %(tenant_id)s, %(slug)s, %(customer_id)s, %(plan_id)s, %(version_id)s,
-            'ACTIVE', 'monthly', 'EUR', 'UTC', %(start)s, %(start)s, %(end)s, %(now)s, %(now)s)""",
+            'ACTIVE', 'monthly', 'EUR', 'UTC', %(start)s, %(start)s, %(start)s, %(end)s, %(now)s,
+            %(now)s)""",
+    "terms": """
+        INSERT INTO subscriptions.subscription_terms (id, tenant_id, subscription_id,
+            plan_version_id, valid_from, recorded_from)
+        VALUES (%(id)s, %(tenant_id)s, %(subscription_id)s, %(version_id)s, %(start)s, %(now)s)""",
 }
 
 
@@ -162,15 +167,28 @@ def found_tenant(url: str, slug: str, customers: int, broken: Sequence[int] = ()
                 end=end,
                 **customer,
             )
+            insert(
+                "terms",
+                id=named(slug, "terms", index),
+                subscription_id=named(slug, "subscription", index),
+                version_id=version_id,
+                start=start,
+            )
 
 
 def mend(url: str, slug: str) -> None:
     """Give the broken customers the plan that works."""
     with psycopg.connect(url) as conn:
         conn.execute(
-            """UPDATE subscriptions.subscriptions SET plan_version_id = %s, recorded_from = %s
-               WHERE plan_version_id = %s""",
-            (named(slug, "version", 1), NOW, named(slug, "version", 2)),
+            """WITH broken AS (
+                   UPDATE subscriptions.subscription_terms SET recorded_to = %(now)s
+                   WHERE plan_version_id = %(broken)s RETURNING *
+               )
+               INSERT INTO subscriptions.subscription_terms (id, tenant_id, subscription_id,
+                   plan_version_id, valid_from, recorded_from)
+               SELECT gen_random_uuid(), tenant_id, subscription_id, %(whole)s, valid_from, %(now)s
+               FROM broken""",
+            {"now": NOW, "whole": named(slug, "version", 1), "broken": named(slug, "version", 2)},
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from threading import Barrier
 from uuid import UUID
@@ -106,17 +107,7 @@ def test_of_two_that_bill_at_once_one_is_refused(database: Database) -> None:
 def test_a_subscription_that_is_gone_is_named(database: Database) -> None:
     apply(database, document())
     (found,) = due(database, datetime(2023, 12, 1, tzinfo=UTC))
-    stray = DuePeriod(
-        found.tenant_id,
-        found.customer_id,
-        SubscriptionId(UUID(int=1)),
-        found.plan_version_id,
-        found.currency,
-        found.time_zone,
-        found.billing_cycle,
-        found.period,
-        (),
-    )
+    stray = replace(found, subscription_id=SubscriptionId(UUID(int=1)))
     with pytest.raises(ConflictError, match="there is none with this id"):
         bill(database, [stray])
 
