@@ -118,13 +118,13 @@ def _called(conn: Connection, tenant_id: TenantId, slug: str) -> list[Customer]:
     return [] if row is None else page_of_customers(conn, tenant_id, ids=[row["id"]], deleted=None)
 
 
-def refuse_deleted(customer: Customer) -> None:
-    """Raise `ConflictError` for a customer that was deleted."""
+def refuse_deleted(customer: Customer, field: str = "customer") -> None:
+    """Raise `ConflictError` naming `field` for a customer that was deleted."""
     if customer.deleted_at is not None:
         raise ConflictError(
-            f"customer: {customer.slug!r} was deleted at {customer.deleted_at.isoformat()}; create"
+            f"{field}: {customer.slug!r} was deleted at {customer.deleted_at.isoformat()}; create"
             " another one",
-            field="customer",
+            field=field,
         )
 
 

@@ -156,7 +156,7 @@ def test_bad_input_is_refused_with_its_path_and_changes_nothing(client: httpx.Cl
         ({"slug": "x", "currency": "EUR", "time_zone": "Berlin"}, 400, "time_zone: "),
         ({"slug": "x", "currency": "EUR", "payer": "uncle"}, 400, "body.payer: "),
         ({"slug": "x", "currency": "EUR", "payer": "parent"}, 400, "payer: "),
-        ({"slug": "x", "currency": "EUR", "parent": "nobody"}, 404, "customer: "),
+        ({"slug": "x", "currency": "EUR", "parent": "nobody"}, 404, "parent: "),
         ({"slug": "x", "currency": "EUR", "user_id": "me"}, 400, "user_id: "),
         ({"slug": "x", "currency": "EUR", "metadata": {"a": "x" * 501}}, 400, "metadata: "),
         ({"slug": "x", "currency": "EUR", "colour": "red"}, 400, "body.colour: "),
