@@ -10,6 +10,7 @@ from core.errors import BusinessLogicError, ConflictError
 from core.ids import TenantId
 from db.postgres import Connection
 from subscriptions.customers import Customer, read_customer, refuse_deleted
+from subscriptions.errors import CustomerNotFoundError
 
 LEVELS_MAX: Final = 5
 """How many customers stand above each other at most, the lowest and the highest included."""
@@ -31,8 +32,13 @@ def parent_of(
     The tree must be locked. Raises `CustomerNotFoundError`, `ConflictError` for one that was
     deleted or stands below the child, `BusinessLogicError` for too many levels.
     """
-    parent = read_customer(conn, tenant_id, reference)
-    refuse_deleted(parent)
+    try:
+        parent = read_customer(conn, tenant_id, reference)
+    except CustomerNotFoundError as error:
+        raise CustomerNotFoundError(
+            f"parent: there is no customer called {reference!r}", field="parent", customer=reference
+        ) from error
+    refuse_deleted(parent, "parent")
     values = {"tenant_id": tenant_id, "id": parent.id}
     above: list[UUID] = [
         row["id"]

@@ -15,6 +15,7 @@ from core.clock import Clock
 from core.errors import ConflictError
 from core.ids import CustomerId, TenantId, format_id
 from core.money import Currency
+from core.texts import check_text
 from db.outbox import Change, append
 from db.postgres import Connection
 from subscriptions.customer_facts import Payer
@@ -117,13 +118,13 @@ def _called(conn: Connection, tenant_id: TenantId, slug: str) -> list[Customer]:
     return [] if row is None else page_of_customers(conn, tenant_id, ids=[row["id"]], deleted=None)
 
 
-def refuse_deleted(customer: Customer) -> None:
-    """Raise `ConflictError` for a customer that was deleted."""
+def refuse_deleted(customer: Customer, field: str = "customer") -> None:
+    """Raise `ConflictError` naming `field` for a customer that was deleted."""
     if customer.deleted_at is not None:
         raise ConflictError(
-            f"customer: {customer.slug!r} was deleted at {customer.deleted_at.isoformat()}; create"
+            f"{field}: {customer.slug!r} was deleted at {customer.deleted_at.isoformat()}; create"
             " another one",
-            field="customer",
+            field=field,
         )
 
 
@@ -160,10 +161,10 @@ def page_of_customers(
 
 
 def customers_of_subject(conn: Connection, tenant_id: TenantId, subject: str) -> list[UUID]:
-    """Who pays for the subject's usage at any time, as known now."""
+    """Who pays for the subject's usage at any time, as known now. Raises `ValidationError`."""
     rows = conn.execute(
         sql.load("postgres/queries/select_customers_of_subject"),
-        {"tenant_id": tenant_id, "subject": subject},
+        {"tenant_id": tenant_id, "subject": check_text(subject, "subject")},
     )
     return [row["customer_id"] for row in rows]
 

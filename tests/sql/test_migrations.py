@@ -123,6 +123,7 @@ def test_a_history_has_the_columns_of_its_table(database: Database) -> None:
         for table in (
             "catalog.pricing_plans",
             "subscriptions.customers",
+            "subscriptions.payment_methods",
             "subscriptions.subscriptions",
         ):
             assert columns(conn, f"{table}_history") == columns(conn, table)

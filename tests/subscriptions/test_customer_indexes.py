@@ -37,6 +37,7 @@ LINKS = """
     SELECT gen_random_uuid(), tenant_id, id, 's-' || slug, %(now)s, %(now)s
     FROM subscriptions.customers WHERE tenant_id = %(tenant)s::uuid AND slug LIKE '%%0'
 """
+BY_ID = "customers_pkey|customers_tenant_id_id_key"
 PAGE = {"after": UUID(int=0), "limit": 51, "ids": None, "parent_id": None, "user_id": None,
         "deleted": False}  # fmt: skip
 
@@ -70,7 +71,12 @@ def test_lists_and_look_ups_use_an_index(login: str, tenant_id: TenantId) -> Non
         ("select_customer_page", PAGE | {"deleted": True}, "customers_deleted", 60),
         ("select_customer_page", PAGE | {"parent_id": some}, "customers_by_parent", 5),
         ("select_customer_page", PAGE | {"user_id": some}, "customers_by_user", 5),
-        ("select_customer_page", PAGE | {"ids": [some]}, "customers_pkey|customers_tenant_id", 5),
+        (
+            "select_customer_page",
+            PAGE | {"ids": [some]},
+            "customers_pkey|customers_tenant_id_id_key",
+            5,
+        ),
         ("select_customer_id", {"slug": "c-77"}, "customers_by_slug", 5),
         ("select_customer_children", {"id": some}, "customers_by_parent", 5),
         ("select_customers_of_subject", {"subject": "s-c-70"}, "subjects_by_subject", 5),
@@ -80,7 +86,6 @@ def test_lists_and_look_ups_use_an_index(login: str, tenant_id: TenantId) -> Non
             "subjects_by_age",
             5,
         ),
-        ("select_payment_methods", {"customer_id": some}, "payment_methods", 5),
     ]
     with Database(login, Role.API) as db, db.transaction(Acting(tenant_id)) as conn:
         for query, values, index, rows in asked:
@@ -94,11 +99,10 @@ def test_lists_and_look_ups_use_an_index(login: str, tenant_id: TenantId) -> Non
             nodes = list(walk(plan["Plan"]))
             text = json.dumps(nodes)
             used = {node.get("Index Name", "") for node in nodes}
-            assert any(name.startswith(tuple(index.split("|"))) for name in used), (query, text)
-            if index != "payment_methods":
-                assert "Seq Scan" not in text, (query, text)
-            read = sum(
-                node["Actual Rows"] + node.get("Rows Removed by Filter", 0) for node in nodes[-1:]
+            assert used & set(index.split("|")), (query, text)
+            assert "Seq Scan" not in text, (query, text)
+            read = max(
+                node["Actual Rows"] + node.get("Rows Removed by Filter", 0) for node in nodes
             )
             assert read <= rows, (query, text)
 

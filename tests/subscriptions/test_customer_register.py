@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from uuid import UUID
 
 import pytest
@@ -100,12 +100,21 @@ def test_of_two_who_read_one_revision_one_changes_it(
             return False
         return True
 
-    with ThreadPoolExecutor(2) as threads:
-        assert sorted(threads.map(change, ("A", "B"))) == [False, True]
+    with ThreadPoolExecutor(1) as thread:
+        with database.transaction() as conn:
+            change_customer(conn, clock, tenant_id, "contoso", CustomerFacts(name="A"), revision=1)
+            second = thread.submit(change, "B")
+            assert still_waits(second)
+        assert second.result() is False
     with database.transaction() as conn:
         assert find_customer(conn, tenant_id, "contoso").revision == 2
         with pytest.raises(PreconditionError, match="is at revision 2 by now, not 1"):
             delete_customer(conn, clock, tenant_id, "contoso", revision=1)
+
+
+def still_waits(started: Future[bool]) -> bool:
+    """Whether what another thread began is held up by this one's transaction."""
+    return not wait([started], timeout=0.5).done
 
 
 def test_a_currency_is_fixed_once_something_was_bought(database: Database) -> None:
@@ -191,8 +200,12 @@ def test_two_who_put_each_other_above_make_no_circle(
             return False
         return True
 
-    with ThreadPoolExecutor(2) as threads:
-        assert sorted(threads.map(put, (("a", "b"), ("b", "a")))) == [False, True]
+    with ThreadPoolExecutor(1) as thread:
+        with database.transaction() as conn:
+            change_customer(conn, clock, tenant_id, "a", CustomerFacts(parent="b"))
+            second = thread.submit(put, ("b", "a"))
+            assert still_waits(second)
+        assert second.result() is False
 
 
 @pytest.mark.req("ENT-05")
@@ -239,7 +252,7 @@ def test_deleting_ends_links_forgets_how_to_reach_it_and_frees_the_slug(
 
 
 def _is_refused(conn: Connection, call: Callable[[], object]) -> None:
-    with pytest.raises(ConflictError, match=r"^customer: 'contoso' was deleted"):
+    with pytest.raises(ConflictError, match=r"^(customer|parent): 'contoso' was deleted"):
         call()
 
 
@@ -282,3 +295,23 @@ def test_an_older_file_that_says_less_leaves_the_rest(
         ensure(conn, clock, tenant_id, billing_info=info, metadata={"a": "b"})
         known, outcome = ensure(conn, clock, tenant_id)
         assert (outcome, known.billing_info, known.metadata) == ("unchanged", info, {"a": "b"})
+
+
+def test_a_deletion_waits_for_a_link_that_is_being_made_and_ends_it(
+    database: Database, clock: ManualClock, tenant_id: TenantId
+) -> None:
+    with database.transaction() as conn:
+        contoso = create(conn, clock, tenant_id, "contoso")
+
+    def delete() -> bool:
+        with database.transaction() as conn:
+            return delete_customer(conn, clock, tenant_id, "contoso").deleted_at is not None
+
+    with ThreadPoolExecutor(1) as thread:
+        with database.transaction() as conn:
+            link_subject(conn, clock, contoso, "chat", EVER)
+            second = thread.submit(delete)
+            assert still_waits(second)
+        assert second.result() is True
+    with database.transaction() as conn:
+        assert customer_of(conn, tenant_id, "chat", START + DAY, None) is None

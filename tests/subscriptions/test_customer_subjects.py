@@ -281,3 +281,19 @@ def check(
             found = customer_of(conn, tenant_id, subject, START + day * DAY, known_at)
             told = None if found is None else names[CustomerId(found)]
             assert told == owner(open_ended, day), (subject, day, known_at)
+
+
+def test_many_subjects_in_one_transaction_take_few_locks(
+    database: Database, clock: ManualClock, tenant_id: TenantId
+) -> None:
+    with database.transaction() as conn:
+        contoso, _ = ensure(conn, clock, tenant_id)
+        for number in range(400):
+            link_subject(conn, clock, contoso, f"s-{number}", EVER)
+        row = conn.execute(
+            "SELECT count(*) AS held FROM pg_locks"
+            " WHERE locktype = 'advisory' AND pid = pg_backend_pid()",
+            (),
+        ).fetchone()
+    assert row is not None
+    assert row["held"] <= 256

@@ -12,6 +12,7 @@ from catalog.snapshot import read_catalog
 from core.errors import TollbookError
 from db.postgres import Database
 from identity.api_keys import hash_api_key
+from subscriptions.customers import read_customer
 from tests.subscriptions.world import NOW, apply, customer, document, meter, plan, subscription
 
 LATER = NOW + timedelta(days=1)
@@ -94,6 +95,26 @@ def test_how_the_tenant_invoices_is_kept_with_it(database: Database) -> None:
     assert row == {"metadata": {"invoicing": invoicing | {"number_prefix": "INV-"}}}
 
 
+def test_a_file_says_who_pays_for_whom_and_where_bills_go(database: Database) -> None:
+    info = {
+        "postal_address": {"line1": "Allee 1", "country": "DE"},
+        "tax_ids": [{"type": "eu_vat", "value": "DE1"}],
+    }
+    labs = customer("labs", parent="contoso", payer="parent", metadata={"tier": "1"})
+    content = document(customers=[customer(billing_info=info), labs])
+    ids = apply(database, content)
+    with database.transaction() as conn:
+        group, child = (read_customer(conn, ids.tenant_id, slug) for slug in ("contoso", "labs"))
+    assert (group.billing_info, child.parent_id, child.payer) == (info, group.id, "parent")
+    assert apply(database, content, LATER).changes == []
+    alone = customer("labs", payer="self", metadata={"tier": "2"})
+    again = apply(database, document(customers=[customer(), alone]), LATER)
+    assert again.changes == ["updated customer labs"]
+    with database.transaction() as conn:
+        assert read_customer(conn, ids.tenant_id, "contoso").billing_info == info
+        assert read_customer(conn, ids.tenant_id, "labs").metadata == {"tier": "2"}
+
+
 def _meter_with(**changes: Any) -> list[dict[str, Any]]:
     return [meter() | changes]
 
@@ -125,6 +146,12 @@ REFUSALS: list[tuple[dict[str, Any], str]] = [
     (
         {"customers": [customer(), customer("b", subjects=["b", "contoso-chat"])]},
         r"customers\[1\]\.subjects\[1\]\.subject: .*'contoso'",
+    ),
+    ({"customers": [customer(parent="nobody")]}, r"customers\[0\]\.parent: .*'nobody'"),
+    ({"customers": [customer(payer="parent")]}, r"customers\[0\]\.payer: 'parent' needs"),
+    (
+        {"customers": [customer(billing_info={"tax_ids": [{"type": "eu_vat", "value": ""}]})]},
+        r"customers\[0\]\.billing_info\.tax_ids\[0\]\.value: ",
     ),
     ({"subscriptions": [subscription("nobody")]}, r"subscriptions\[0\]\.customer: .*'nobody'"),
     ({"subscriptions": [subscription(plan="gold")]}, r"subscriptions\[0\]\.plan: .*'gold'"),
