@@ -21,7 +21,7 @@ SUBJECTS_MAX = 1000
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """A plan version that is subscribed to."""
+    """A plan version that is subscribed to; `agreed` are the keys of lines with a quantity."""
 
     id: UUID
     plan_id: PlanId
@@ -29,6 +29,17 @@ class Version:
     number: int
     currency: Currency
     sold: bool
+    agreed: frozenset[str]
+
+    def check_quantities(self, keys: Iterable[str]) -> None:
+        """Raise `ValidationError` for the quantity of a line that is not sold by quantity."""
+        for key in sorted(set(keys) - self.agreed):
+            known = ", ".join(sorted(self.agreed)) or "none"
+            raise ValidationError(
+                f"quantities.{key}: version {self.number} of {self.plan!r} has no agreed quantity"
+                f" called so; it has: {known}",
+                field=f"quantities.{key}",
+            )
 
 
 def find_version(
@@ -54,6 +65,7 @@ def find_version(
         row["number"],
         Currency(row["currency"]),
         row["archived_at"] is None,
+        frozenset(row["agreed"]),
     )
 
 

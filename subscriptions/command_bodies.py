@@ -79,13 +79,14 @@ class _Chosen(CommandBody):
     version: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
     quantities: Quantities | None = None
 
-    def version_id(self, conn: Connection, tenant_id: TenantId) -> UUID | None:
-        """The plan version that is meant; None: the one it has."""
+    def chosen(self, conn: Connection, tenant_id: TenantId) -> tuple[UUID | None, frozenset[str]]:
+        """The plan version that is meant, and the quantities that it knows; None: what it has."""
         if self.plan is None:
             if self.version is not None:
                 raise ValidationError("plan: missing; say whose version it is", field="plan")
-            return None
-        return find_version(conn, tenant_id, plan=self.plan, number=self.version).id
+            return None, frozenset()
+        found = find_version(conn, tenant_id, plan=self.plan, number=self.version)
+        return found.id, found.agreed
 
 
 class ActivateBody(CommandBody):
@@ -115,7 +116,8 @@ class ChangeBody(_Chosen):
         """`Change`. Raises `ValidationError` for a change of nothing."""
         if self.plan is None and self.quantities is None:
             raise ValidationError("plan: say what changes: plan, quantities", field="plan")
-        return Change(self.version_id(conn, tenant_id), quantities_of(self.quantities), self.at)
+        version_id, keeps = self.chosen(conn, tenant_id)
+        return Change(version_id, quantities_of(self.quantities), self.at, keeps)
 
 
 class ExtendBody(CommandBody):
@@ -157,8 +159,8 @@ class ReactivateBody(_Chosen):
 
     def command(self, conn: Connection, tenant_id: TenantId) -> Command:
         """`Reactivate`."""
-        version_id = self.version_id(conn, tenant_id)
-        return Reactivate(version_id, quantities_of(self.quantities), self.until)
+        version_id, keeps = self.chosen(conn, tenant_id)
+        return Reactivate(version_id, quantities_of(self.quantities), self.until, keeps)
 
 
 class ResumeBody(CommandBody):

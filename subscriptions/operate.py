@@ -105,12 +105,21 @@ def _instant(clock: Clock, as_of: datetime | None) -> datetime:
 
 
 def _check_plans(conn: Connection, known: Subscription, after: Standing) -> None:
-    """Raise where a plan version came in that the customer cannot buy."""
-    for version_id in sorted(_versions(after) - _versions(known.standing)):
+    """Raise where something came in that the customer cannot buy, or that is not sold."""
+    before = _bought(known.standing)
+    for version_id, keys in _bought(after).items():
+        if before.get(version_id) == keys:
+            continue
         version = find_version(conn, known.tenant_id, version_id=version_id)
-        payer = f"subscription {known.slug!r}"
-        check_buys(conn, version, known.currency, known.interval, payer=payer)
+        version.check_quantities(keys)
+        if version_id not in before:
+            payer = f"subscription {known.slug!r}"
+            check_buys(conn, version, known.currency, known.interval, payer=payer)
 
 
-def _versions(standing: Standing) -> set[UUID]:
-    return {standing.plan_version_id, *(each.plan_version_id for each in standing.terms)}
+def _bought(standing: Standing) -> dict[UUID, set[str]]:
+    """The keys of agreed quantities by plan version, now or at any time."""
+    found = {standing.plan_version_id: set(standing.quantities)}
+    for terms in standing.terms:
+        found.setdefault(terms.plan_version_id, set()).update(terms.quantities)
+    return found

@@ -19,13 +19,15 @@ from subscriptions.timeline import Terms, changed_from, terms_at
 class Change:
     """Let other terms hold from an instant on, and in all that is planned behind it.
 
-    `quantities` replace those of the same keys; with another plan, only they are kept.
+    `quantities` replace those of the same keys. With another plan version, those that stand in
+    `keeps` are kept: the ones that it knows.
     """
 
     name: ClassVar[str] = "change"
     plan_version_id: UUID | None = None
     quantities: Mapping[str, Decimal] | None = None
     when: When = "now"
+    keeps: frozenset[str] = frozenset()
 
     def apply(self, standing: Standing, at: datetime, cycle: Cycle) -> Standing:
         """What is billed splits at the instant; before it begins, the choice changes."""
@@ -47,5 +49,9 @@ class Change:
 
     def _changed(self, terms: Terms) -> Terms:
         plan = self.plan_version_id or terms.plan_version_id
-        kept = terms.quantities if plan == terms.plan_version_id else {}
+        kept = {
+            key: each
+            for key, each in terms.quantities.items()
+            if plan == terms.plan_version_id or key in self.keeps
+        }
         return replace(terms, plan_version_id=plan, quantities={**kept, **(self.quantities or {})})

@@ -16,12 +16,16 @@ from subscriptions.standing import Standing
 
 @dataclass(frozen=True, slots=True)
 class Reactivate:
-    """Go on from now, with the plan that it had or another one; the time between is not billed."""
+    """Go on from now, with the plan that it had or another one; the time between is not billed.
+
+    Of the quantities that it had, another plan version keeps those that stand in `keeps`.
+    """
 
     name: ClassVar[str] = "reactivate"
     plan_version_id: UUID | None = None
     quantities: Mapping[str, Decimal] | None = None
     until: datetime | None = None
+    keeps: frozenset[str] = frozenset()
 
     def apply(self, standing: Standing, at: datetime, cycle: Cycle) -> Standing:
         """`CANCELED` and `EXPIRED` become `ACTIVE`; periods step from the same anchor."""
@@ -30,7 +34,11 @@ class Reactivate:
                 f"until: {self.until.isoformat()} is not after {at.isoformat()}", field="until"
             )
         plan = self.plan_version_id or standing.plan_version_id
-        kept = standing.quantities if plan == standing.plan_version_id else {}
+        kept = {
+            key: each
+            for key, each in standing.quantities.items()
+            if plan == standing.plan_version_id or key in self.keeps
+        }
         back = replace(
             standing.step("reactivate", at),
             start=min(standing.start, at),

@@ -232,8 +232,7 @@ class Life:
 
     @staticmethod
     def _changed(known: Plan, plan: str | None, quantity: int | None) -> Plan:
-        kept = known[1] if plan in {None, known[0]} else 0
-        return plan or known[0], kept if quantity is None else quantity
+        return plan or known[0], known[1] if quantity is None else quantity
 
     def reactivate(self, plan: str | None) -> None:
         if not self.over:

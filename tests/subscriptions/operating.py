@@ -69,14 +69,17 @@ class Desk:
 
 
 def open_desk(database: Database, now: datetime = JANUARY, **parts: Any) -> Desk:
-    """Two plans that price different meters, one dearer plan of the first, two customers."""
-    dearer = plan("dearer")
+    """Two plans that price different meters, a dearer one than the first, two customers."""
+    standard, dearer = plan(), plan("dearer")
     dearer["rate_cards"][0]["price"]["amount"] = "199.00"
+    for each in (standard, dearer):
+        price = {"model": "per_unit", "amount": "9.00"}
+        each["rate_cards"].append({"key": "seats", "name": "S", "price": price, "quantity": "1"})
     people = [customer(time_zone="UTC"), customer("fabrikam", time_zone="UTC")]
     content = document(
         **{
             "meters": [meter(), meter("images")],
-            "plans": [plan(), dearer, plan("pictures", ("images",))],
+            "plans": [standard, dearer, plan("pictures", ("images",))],
             "customers": people,
             "subscriptions": [],
         }

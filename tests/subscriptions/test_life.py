@@ -166,13 +166,15 @@ class Lives(RuleBasedStateMachine):
             None if plan is None else self.desk.version(plan),
             None if seats is None else {"seats": Decimal(seats)},
             day(word) if isinstance(word, int) else word,  # type: ignore[arg-type]  # words
+            frozenset({"seats"}),
         )
         self._both(command, lambda: self.model.change(plan, seats, word))
 
     @rule(plan=st.none() | st.sampled_from(PLANS))
     def reactivate(self, plan: str | None) -> None:
         version = None if plan is None else self.desk.version(plan)
-        self._both(Reactivate(version), lambda: self.model.reactivate(plan))
+        command = Reactivate(version, keeps=frozenset({"seats"}))
+        self._both(command, lambda: self.model.reactivate(plan))
 
     @rule(days=st.integers(0, 40), converts=st.booleans())
     def start_trial(self, days: int, converts: bool) -> None:
