@@ -25,6 +25,7 @@ from api.routes.meter_trials import create_trials_router
 from api.routes.meters import create_meters_router
 from api.routes.plans import create_plans_router
 from api.routes.public_plans import create_public_plans_router
+from api.routes.subscription_plans import create_subscription_plans_router
 from api.routes.subscriptions import create_subscriptions_router
 from api.token_gate import TokenGate
 from api.usage_connection import UsageConnection
@@ -98,6 +99,7 @@ def create_management_app(
     app.include_router(create_customer_links_router(db, at, acting_of))
     app.include_router(create_public_plans_router(db, tenants))
     app.include_router(create_subscriptions_router(db, at, acting_of))
+    app.include_router(create_subscription_plans_router(db, at, usage, acting_of))
     app.include_router(create_changes_router(db, acting_of))
     app.include_router(
         create_health_router({"postgres": postgres_fault, "catalog": lambda: gate.fault})

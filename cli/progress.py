@@ -1,4 +1,4 @@
-"""Bars on stderr for what works through the partitions of the log."""
+"""What works for long says so on stderr: a bar for each partition of the log, or a count."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn
 
 from streams.jobs.store import Part
 
@@ -27,3 +27,12 @@ def part_bars() -> Iterator[Callable[[Part, int], None]]:
             bars.update(tasks[part], total=totals[part], completed=totals[part] - left)
 
         yield show
+
+
+@contextmanager
+def counting(things: str) -> Iterator[Callable[[int], None]]:
+    """A function of how many more are done: one moving line, gone at the end."""
+    columns = (SpinnerColumn(), TextColumn("{task.completed:,} {task.description}"))
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        task = bars.add_task(things, total=None)
+        yield lambda more: bars.advance(task, more)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
@@ -86,24 +87,43 @@ def in_halves(
             yield from in_halves(half, attempt, park)
 
 
+@dataclass(frozen=True, slots=True)
+class BlockFacts:
+    """What Postgres knows of a block: all that is read before usage is."""
+
+    block: Sequence[DuePeriod]
+    plans: Plans
+    buyers: Mapping[UUID, dict[str, Any]]
+    stretches: Sequence[Stretch]
+
+    @classmethod
+    def read(cls, conn: Connection, tenant_id: TenantId, block: Sequence[DuePeriod]) -> BlockFacts:
+        """As the transaction sees it."""
+        buyers = _buyers(conn, tenant_id, {due.customer_id for due in block})
+        return cls(block, plans_of(conn, tenant_id, block), buyers, _stretches(conn, block))
+
+    def draft(self, usage: UsageSource, terms: RunTerms) -> list[Invoice | None]:
+        """The invoice of each due period, in their order; None where nothing is billed of it."""
+        billed = {due.key: billed_lines(due, self.plans) for due in self.block}
+        billables = [
+            _billable(due, billed[due.key], self.plans, self.buyers)
+            for due in self.block
+            if billed[due.key]
+        ]
+        meters = {meter.id: meter for plan in self.plans.values() for meter in plan.meters}
+        readings = readings_of(billables, meters)
+        used = block_usage(usage, terms.tenant_id, terms.cut, self.stretches, readings)
+        drafts = iter(assemble(terms, billables, used))
+        return [next(drafts) if billed[due.key] else None for due in self.block]
+
+
 def draft_block(
     db: Database, usage: UsageSource, terms: RunTerms, block: Sequence[DuePeriod]
 ) -> list[Invoice | None]:
-    """Draft the invoices of a block: reads and arithmetic, no write, the same each time.
-
-    One per due period, in their order; None where nothing is billed of it.
-    """
+    """Draft the invoices of a block: reads and arithmetic, no write, the same each time."""
     with db.transaction(Acting(terms.tenant_id, BILLING), snapshot=True) as conn:
-        plans = plans_of(conn, terms.tenant_id, block)
-        buyers = _buyers(conn, terms.tenant_id, {due.customer_id for due in block})
-        stretches = _stretches(conn, block)
-    billed = {due.key: billed_lines(due, plans) for due in block}
-    billables = [_billable(due, billed[due.key], plans, buyers) for due in block if billed[due.key]]
-    meters = {meter.id: meter for plan in plans.values() for meter in plan.meters}
-    readings = readings_of(billables, meters)
-    used = block_usage(usage, terms.tenant_id, terms.cut, stretches, readings)
-    drafts = iter(assemble(terms, billables, used))
-    return [next(drafts) if billed[due.key] else None for due in block]
+        facts = BlockFacts.read(conn, terms.tenant_id, block)
+    return facts.draft(usage, terms)
 
 
 def _billable(

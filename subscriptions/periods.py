@@ -64,16 +64,19 @@ def due_periods(
     as_of: datetime,
     after: DuePeriod | None,
     limit: int,
+    subscription_id: SubscriptionId | None = None,
 ) -> list[DuePeriod]:
     """Periods that ended by `as_of` and are not invoiced, in order of `DuePeriod.key`.
 
-    Of one tenant, or of all; at most `limit`, those behind `after`. Fewer than `limit`: the last.
+    Of one tenant, or of all, or of one subscription; at most `limit`, those behind `after`. Fewer
+    than `limit`: the last.
     """
     behind = (_NIL, _NIL, _NIL) if after is None else after.key[:3]
     rows = conn.execute(
         sql.load("postgres/queries/select_due_subscriptions"),
         {
             "tenant_id": tenant_id,
+            "subscription_id": subscription_id,
             "as_of": as_of,
             "after_tenant_id": behind[0],
             "after_customer_id": behind[1],

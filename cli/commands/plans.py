@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -139,3 +140,54 @@ def archive(
     with tenant_transaction(state_dir, tenant) as (conn, tenant_id):
         plan = archive_plan(conn, SystemClock(), tenant_id, slug)
     print_resource(plan.as_resource(), as_json, f"archived plan {slug}")
+
+
+@app.command()
+def migrate(
+    slug: Slug,
+    version: Annotated[int | None, typer.Option(min=1, help="Default: the newest.")] = None,
+    at: Annotated[str, typer.Option(help="now, period_end of each, or an instant.")] = "period_end",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Try it, change nothing.")] = False,
+    tenant: TenantSlug = None,
+    state_dir: StateDir = Path(".tollbook"),
+    as_json: Json = False,
+) -> None:
+    """Move all live subscriptions of a plan to one of its versions; again does nothing twice.
+
+    A changed price reaches who subscribed before by this: activate the draft, then migrate.
+
+    Example: tollbook plans migrate standard --at 2025-01-01T00:00:00Z --dry-run
+    """
+    from cli.invoices import parse_instant
+    from cli.progress import counting
+    from cli.tenants import open_database
+    from core.acting import OPERATOR, Acting
+    from core.clock import SystemClock
+    from subscriptions.commands.base import When
+    from subscriptions.migration import migrate as migrate_all
+
+    when: When
+    if at in {"now", "period_end"}:
+        when = "now" if at == "now" else "period_end"
+    else:
+        when = parse_instant(at, "--at")
+    with tenant_transaction(state_dir, tenant, snapshot=True) as (_, tenant_id):
+        acting = Acting(tenant_id, OPERATOR)
+    with open_database(state_dir) as db, counting("subscriptions") as progress:
+        report = migrate_all(
+            db,
+            SystemClock(),
+            acting,
+            slug,
+            number=version,
+            when=when,
+            dry_run=dry_run,
+            progress=progress,
+        )
+    moved = f"{'would move' if dry_run else 'moved'} {report.moved}"
+    done = f"{moved} to version {report.version} of {slug}, {report.unchanged} have it"
+    print_resource(report.as_resource(), as_json, done)
+    if report.refused_count:
+        for each in report.refused[:20]:
+            print(f"error: {each.subscription}: {each.message}", file=sys.stderr)
+        raise typer.Exit(1)

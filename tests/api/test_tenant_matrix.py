@@ -89,6 +89,8 @@ REQUESTS: dict[tuple[str, str], tuple[Any, int]] = {
         404,
     ),
     ("post", "/v1/subscriptions/{subscription}/uncancel"): ({}, 404),
+    ("post", "/v1/subscriptions/{subscription}/preview"): ({}, 404),
+    ("post", "/v1/plans/{slug}/migrate"): ({"at": "now"}, 404),
 }
 """What is sent as a body, and the answer's status: for each route that there is."""
 

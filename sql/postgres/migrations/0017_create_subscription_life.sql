@@ -157,3 +157,5 @@ END
 $$;
 GRANT UPDATE (recorded_to) ON subscriptions.subscription_terms, subscriptions.subscription_pauses
 TO tollbook_api, tollbook_operator;
+CREATE INDEX subscriptions_by_plan ON subscriptions.subscriptions (tenant_id, plan_id, id)
+WHERE status NOT IN ('CANCELED', 'EXPIRED');

@@ -6,6 +6,7 @@ WHERE period_end <= %(as_of)s
     AND (ended_at IS NULL OR period_start < ended_at)
     AND (status <> 'FREE' OR activation = 'start')
     AND (%(tenant_id)s::uuid IS NULL OR tenant_id = %(tenant_id)s)
+    AND (%(subscription_id)s::uuid IS NULL OR id = %(subscription_id)s)
     AND (tenant_id, customer_id, id)
         >= (%(after_tenant_id)s::uuid, %(after_customer_id)s::uuid, %(after_id)s::uuid)
 ORDER BY tenant_id, customer_id, id

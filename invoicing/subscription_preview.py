@@ -1,0 +1,77 @@
+"""What a command would do to a subscription and its next invoices: done, drafted, and taken back.
+
+The command is the one that is done in earnest, and the draft is the one of the billing run. Usage
+counts as far as it is known now.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from core.acting import Acting
+from core.clock import Clock
+from core.period import Period
+from db.postgres import Connection, Database
+from invoicing.drafting import BlockFacts
+from invoicing.model import Invoice, RunTerms
+from invoicing.tenants import billing_tenants
+from invoicing.usage_source import UsageSource
+from subscriptions.command_bodies import CommandBody
+from subscriptions.operate import bring_up_to_date, lock, perform
+from subscriptions.periods import due_periods
+from subscriptions.subscription import Subscription
+
+PERIODS_MAX: Final = 24
+"""Periods that are drafted at most, the earliest that is not invoiced first."""
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionPreview:
+    """How the subscription would stand, and what its periods would bill by the end of this one."""
+
+    subscription: Subscription
+    invoices: list[Invoice]
+
+
+def preview_subscription(
+    db: Database,
+    usage: UsageSource,
+    clock: Clock,
+    acting: Acting,
+    name: str,
+    body: CommandBody | None,
+) -> SubscriptionPreview:
+    """Do a command (None: nothing), draft, and leave no trace. Raises what doing it raises."""
+    cut = usage.cut()
+    with db.transaction(acting) as conn, conn.transaction(force_rollback=True):
+        found = _done(conn, clock, acting, name, body)
+        last = _current_period(found, clock)
+        due = due_periods(conn, acting.tenant_id, last.end, None, PERIODS_MAX, found.id)
+        facts = BlockFacts.read(conn, acting.tenant_id, due)
+        [tenant] = billing_tenants(conn, str(acting.tenant_id))
+    terms = RunTerms(
+        tenant_id=acting.tenant_id,
+        as_of=last.end,
+        cut=cut,
+        seller=tenant.terms.seller,
+        payment_days=tenant.terms.payment_days,
+    )
+    drafts = facts.draft(usage, terms)
+    return SubscriptionPreview(found, [draft for draft in drafts if draft is not None])
+
+
+def _done(
+    conn: Connection, clock: Clock, acting: Acting, name: str, body: CommandBody | None
+) -> Subscription:
+    if body is None:
+        known = lock(conn, acting.tenant_id, name)
+        return bring_up_to_date(conn, clock, known, clock.now())
+    command = body.command(conn, acting.tenant_id)
+    return perform(conn, clock, acting.tenant_id, name, command, as_of=body.as_of)
+
+
+def _current_period(found: Subscription, clock: Clock) -> Period:
+    at = max(clock.now(), found.period.start)
+    whole, end = found.cycle.period_of(at), found.standing.end
+    return whole if end is None or end <= whole.start else Period(whole.start, min(end, whole.end))
