@@ -25,6 +25,7 @@ _RULES: Final = ConfigDict(extra="forbid", strict=True, frozen=True)
 _DECIMALS: Final = 12
 _LIMIT_BELOW: Final = Decimal(10) ** 15
 ENTITLEMENTS_MAX: Final = 500
+_DEPTH_MAX: Final = 8
 AROUND: Final = "adjustments"
 """The table of a price that says what stands around its model."""
 
@@ -34,6 +35,21 @@ def _plain(text: str) -> str:
         return check_text(text, "text")
     except ValidationError as error:
         raise ValueError(error.message) from error
+
+
+def _plain_price(price: dict[str, Any]) -> dict[str, Any]:
+    """Refuse texts that Postgres does not keep, however deep they stand, and what is too deep."""
+    left: list[tuple[Any, int]] = [(price, 0)]
+    while left:
+        value, depth = left.pop()
+        if isinstance(value, str):
+            _plain(value)
+        if depth > _DEPTH_MAX:
+            raise ValueError(f"tables within tables: at most {_DEPTH_MAX}")
+        inner = [*value, *value.values()] if isinstance(value, dict) else value
+        if isinstance(inner, list):
+            left += [(each, depth + 1) for each in inner]
+    return price
 
 
 Text = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_plain)]
@@ -55,7 +71,7 @@ class RateCardEntry(BaseModel):
     meter: Text | None = None
     cadence: Text | None = None
     quantity: str | int | None = None
-    price: dict[str, Any]
+    price: Annotated[dict[str, Any], AfterValidator(_plain_price)]
 
 
 class EntitlementEntry(BaseModel):

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
+
+import polars as pl
 
 from catalog.meter_definition import check_slug
 from catalog.prices import PriceTerms, content_hash
@@ -13,6 +16,9 @@ from core.calendar.intervals import MONTHLY, Interval
 from core.errors import ValidationError
 from core.ids import FeatureId, MeterId
 from core.money import Currency
+from rating.engine import rate_period
+from rating.errors import LineOrderError
+from rating.frames import LINES, USAGE
 
 RATE_CARDS_MAX: Final = 500
 """Lines of one plan version."""
@@ -100,6 +106,7 @@ class PlanTerms:
 
     def __post_init__(self) -> None:
         _check_lines(self.currency, self.rate_cards)
+        _check_percentages(self.rate_cards)
         features = [each.feature for each in self.entitlements]
         twice = sorted({name for name in features if features.count(name) > 1})
         if twice:
@@ -150,6 +157,26 @@ class PlanTerms:
                 for each in sorted(self.entitlements, key=lambda each: each.feature)
             ]
         return content_hash(content)
+
+
+def _check_percentages(rate_cards: Sequence[RateCard]) -> None:
+    """Refuse percentages of lines that wait for each other: rating would, in every period."""
+    if not any(card.price.rated_by.of_lines for card in rate_cards):
+        return
+    at = datetime(1970, 1, 1, tzinfo=UTC)
+    meters = [f"of {card.key}" if card.price.metered else None for card in rate_cards]
+    rows = [
+        ("plan", at, card.key, meter, card.key)
+        for card, meter in zip(rate_cards, meters, strict=True)
+    ]
+    try:
+        rate_period(
+            pl.DataFrame(rows, schema=LINES, orient="row"),
+            pl.DataFrame(schema=USAGE),
+            [card.price.as_price(card.key) for card in rate_cards],
+        )
+    except LineOrderError as error:
+        raise ValidationError(f"rate_cards: {error.message}", field="rate_cards") from error
 
 
 def _check_lines(currency: Currency, rate_cards: Sequence[RateCard]) -> None:

@@ -25,6 +25,20 @@ _TAKEN: Final = {
     "free_units_per_group": "Included",
     "usage_discount": "Discounted units",
 }
+_NUMBERED: Final = {
+    "graduated": "Tier",
+    "volume": "Tier",
+    "stairstep": "Tier",
+    "graduated_package": "Tier",
+    "volume_package": "Tier",
+    "threshold_total": "Threshold",
+    "capacity": "Tier",
+    "graduated_percentage": "Tier",
+    "basis_points": "Tier",
+    "time_of_day": "Band",
+}
+"""Models whose tiers are known by their numbers, and what people call them."""
+
 _OFF: Final = {"amount_discount": "Discount", "maximum": "Above the maximum"}
 
 
@@ -37,8 +51,10 @@ def line_rows(line: Mapping[str, Any], period: Mapping[str, str]) -> list[dict[s
     steps = [step for step in line.get("tiers", ()) if _says(step)]
     prices = [step for step in steps if step["step"] == "price"]
     price = line_price(line, currency)
-    if len(steps) == len(prices) == 1 and price["amount"] == "":
-        price["amount"] = _unit_text(prices[0], currency)
+    if len(steps) == len(prices) == 1 and "group" not in prices[0]:
+        price["amount"] = price["amount"] or _unit_text(prices[0], currency)
+        steps = []
+    if line.get("kind") == "true_up":
         steps = []
     first = {
         "small": False,
@@ -49,7 +65,7 @@ def line_rows(line: Mapping[str, Any], period: Mapping[str, str]) -> list[dict[s
         "per": price["per"],
         "amount": group_digits(line["amount"]["amount"]),
     }
-    rows = [first, *_step_rows(steps, currency)]
+    rows = [first, *_step_rows(steps, line["price"]["model"], currency)]
     return [row | {"last": row is rows[-1]} for row in rows]
 
 
@@ -104,17 +120,17 @@ def _says(step: Step) -> bool:
     return step["step"] != "share" and bool(moved)
 
 
-def _step_rows(steps: list[Step], currency: Currency) -> Iterator[dict[str, Any]]:
+def _step_rows(steps: list[Step], model: str, currency: Currency) -> Iterator[dict[str, Any]]:
     for step in steps:
-        told = _told(step, currency)
+        told = _told(step, model, currency)
         yield {"small": True, "note": "", "per": "", "unit_amount": "", "quantity": ""} | told
 
 
-def _told(step: Step, currency: Currency) -> dict[str, str]:
+def _told(step: Step, model: str, currency: Currency) -> dict[str, str]:
     name, group = step["step"], _group_text(step)
     if name == "price":
         return {
-            "description": _joined(group, _tier_text(step)),
+            "description": _joined(group, _tier_text(step, model)),
             "quantity": shortest(step["units"]),
             "unit_amount": _unit_text(step, currency),
             "amount": _amount(step["amount"], currency),
@@ -134,10 +150,13 @@ def _row(description: str, quantity: str = "", amount: str = "") -> dict[str, st
     return {"description": description, "quantity": quantity, "amount": amount}
 
 
-def _tier_text(step: Step) -> str:
-    if step["tier"]:
-        return f"Tier {step['tier']}"
-    return "Other" if Decimal(step["unit_amount"]) else "Free"
+def _tier_text(step: Step, model: str) -> str:
+    """What the tier is called; nothing where the group says it all."""
+    if not step["tier"]:
+        return "Other" if Decimal(step["unit_amount"]) else "Free"
+    if model in _NUMBERED:
+        return f"{_NUMBERED[model]} {step['tier']}"
+    return "" if "group" in step else "Price"
 
 
 def _group_text(step: Step) -> str:
@@ -145,7 +164,7 @@ def _group_text(step: Step) -> str:
 
 
 def _joined(group: str, text: str) -> str:
-    return f"{group}{_DOT}{text}" if group else text
+    return _DOT.join(each for each in (group, text) if each)
 
 
 def _unit_text(step: Step, currency: Currency) -> str:

@@ -94,7 +94,7 @@ def _line(line: InvoiceLine, currency: Currency, period: Period) -> dict[str, An
             "hash": line.price_hash,
             "model": line.price_model,
             "parameters": dict(line.price_parameters),
-            **_said(adjustments=dict(line.price_adjustments)),
+            **_adjustments(line),
         },
         "quantity": plain(line.quantity),
         "unit_amount": unit_amount,
@@ -108,27 +108,30 @@ def _line(line: InvoiceLine, currency: Currency, period: Period) -> dict[str, An
     }
 
 
+def _adjustments(line: InvoiceLine) -> dict[str, Any]:
+    return {"adjustments": dict(line.price_adjustments)} if line.price_adjustments else {}
+
+
 def _beyond(line: InvoiceLine, period: Period) -> dict[str, Any]:
     """What only some lines say: the others are written as they were before there was more."""
-    share, service, used = line.share, line.service, line.used_quantity
-    return _said(
-        kind=line.kind if line.kind not in _PLAIN_KINDS else None,
-        true_up_of=line.true_up_of and format_id("lin", line.true_up_of),
-        service_period=None
-        if service == period
-        else {"start": instant_text(service.start), "end": instant_text(service.end)},
-        share=None
-        if share == WHOLE
-        else {"numerator": share.numerator, "denominator": share.denominator},
-        used_quantity=None if used == line.quantity else plain(used),
-        amount_remainder=line.amount_remainder,
-        tiers=[dict(step) for step in line.tiers],
-    )
-
-
-def _said(**fields: Any) -> dict[str, Any]:
-    """The fields that say something."""
-    return {name: value for name, value in fields.items() if value}
+    said: dict[str, Any] = {}
+    if line.kind not in _PLAIN_KINDS:
+        said["kind"] = line.kind
+    if line.true_up_of:
+        said["true_up_of"] = format_id("lin", line.true_up_of)
+    if line.service != period:
+        start, end = instant_text(line.service.start), instant_text(line.service.end)
+        said["service_period"] = {"start": start, "end": end}
+    if line.share != WHOLE:
+        numerator, denominator = line.share
+        said["share"] = {"numerator": numerator, "denominator": denominator}
+    if line.used_quantity != line.quantity:
+        said["used_quantity"] = plain(line.used_quantity)
+    if line.amount_remainder:
+        said["amount_remainder"] = line.amount_remainder
+    if line.tiers:
+        said["tiers"] = [dict(step) for step in line.tiers]
+    return said
 
 
 def instant_text(at: datetime) -> str:

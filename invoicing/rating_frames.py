@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
-from zoneinfo import ZoneInfo
 
 import polars as pl
 
 from core.calendar.zones import parse_time_zone
-from core.period import Period
 from invoicing.model import WHOLE, Billable, PlanLine
 from invoicing.used import COUNTS, Used
 from invoicing.ways import Way, ways_of
@@ -79,20 +77,21 @@ class RatingFrames:
 
 def _lines(billables: Sequence[Billable]) -> tuple[pl.DataFrame, pl.DataFrame]:
     """`LINES`, with shares where one is not whole, and `USAGE` of quantities that are agreed."""
-    rows, shares, agreed = [], [], []
+    rows, agreed = [], []
     for billable in billables:
-        zone = parse_time_zone(billable.time_zone)
+        subscription_id, period = str(billable.subscription_id), billable.period
         for line in billable.lines:
-            span = line.span_in(billable.period)
-            meter = _meter_of(line)
-            key = (str(billable.subscription_id), span.start)
-            rows.append((*key, line.key, meter, line.price.price_id))
-            share = _share(span, billable.priced_period, zone)
-            shares.append((*share, line.quantity is not None))
+            start, meter = line.span_in(period).start, _meter_of(line)
+            rows.append((subscription_id, start, line.key, meter, line.price.price_id))
             if line.quantity is not None:
-                agreed.append((*key, meter, line.quantity, 0, 0))
+                agreed.append((subscription_id, start, meter, line.quantity, 0, 0))
     frame = pl.DataFrame(rows, schema=LINES, orient="row")
-    if any(share[:2] != WHOLE for share in shares):
+    if any(_is_part(line, each) for each in billables for line in each.lines):
+        shares = [
+            (*_share(line, each), line.quantity is not None)
+            for each in billables
+            for line in each.lines
+        ]
         schema = {**SHARE, AGREED: pl.Boolean()}
         frame = frame.hstack(pl.DataFrame(shares, schema=schema, orient="row"))
     return frame, pl.DataFrame(agreed, schema=USAGE, orient="row")
@@ -105,5 +104,13 @@ def _meter_of(line: PlanLine) -> str | None:
     return str(line.meter_id) if line.meter_id else None
 
 
-def _share(span: Period, period: Period, zone: ZoneInfo) -> Share:
-    return WHOLE if span == period else share_of(span, period, "seconds", zone)
+def _is_part(line: PlanLine, billable: Billable) -> bool:
+    return line.span_in(billable.period) != billable.priced_period
+
+
+def _share(line: PlanLine, billable: Billable) -> Share:
+    """Which share of what its price is for the line is for."""
+    if not _is_part(line, billable):
+        return WHOLE
+    zone = parse_time_zone(billable.time_zone)
+    return share_of(line.span_in(billable.period), billable.priced_period, "seconds", zone)

@@ -140,13 +140,15 @@ def _line_values(invoice: Invoice, line: InvoiceLine) -> dict[str, Any]:
         "price_hash": line.price_hash,
         "price_model": line.price_model,
         "price_parameters": Jsonb(dict(line.price_parameters)),
-        "price_adjustments": Jsonb(dict(line.price_adjustments)),
+        "price_adjustments": Jsonb(dict(line.price_adjustments))
+        if line.price_adjustments
+        else None,
         "service_start": line.service.start,
         "service_end": line.service.end,
         "share_numerator": line.share.numerator,
         "share_denominator": line.share.denominator,
         "used_quantity": line.used_quantity,
-        "tiers": Jsonb([dict(step) for step in line.tiers]),
+        "tiers": _json_of([dict(step) for step in line.tiers]),
         "amount_remainder": line.amount_remainder,
         "quantity": line.quantity,
         "unit_amount": line.unit_amount,
@@ -158,6 +160,11 @@ def _line_values(invoice: Invoice, line: InvoiceLine) -> dict[str, Any]:
         "rounding_mode": line.rounding_mode,
         "rule_version": line.rule_version,
     }
+
+
+def _json_of(value: Any) -> Jsonb | None:
+    """Null for what is empty, as it is for most lines."""
+    return Jsonb(value) if value else None
 
 
 def _invoice(row: dict[str, Any], lines: tuple[InvoiceLine, ...]) -> Invoice:
@@ -200,11 +207,11 @@ def _line(row: dict[str, Any]) -> InvoiceLine:
         price_hash=row["price_hash"],
         price_model=row["price_model"],
         price_parameters=row["price_parameters"],
-        price_adjustments=row["price_adjustments"],
+        price_adjustments=row["price_adjustments"] or {},
         service=Period(row["service_start"], row["service_end"]),
         share=Share(row["share_numerator"], row["share_denominator"]),
         used_quantity=row["used_quantity"],
-        tiers=row["tiers"],
+        tiers=row["tiers"] or [],
         amount_remainder=row["amount_remainder"],
         quantity=row["quantity"],
         unit_amount=row["unit_amount"],

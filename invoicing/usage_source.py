@@ -117,8 +117,9 @@ def block_usage(
     meters = {str(each.meter.id): each.meter for some in readings.values() for each in some}
     plain, grouped, events = [], [], []
     for (period, way), rows in sorted(reads.items(), key=lambda read: read[0]):
-        owners = pl.DataFrame(rows, schema=_OWNER, orient="row")
+        owners = pl.DataFrame(rows, schema=_OWNER, orient="row").unique(maintain_order=True)
         wanted = [meters[name] for name in owners["meter_id"].unique(maintain_order=True)]
+        _refuse_overlap(period, owners)
         if way == PLAIN:
             subjects = owners["subject"].unique().sort().to_list()
             found = source.period_usage(tenant_id, wanted, period, cut, subjects)
@@ -139,36 +140,26 @@ def block_usage(
 
 
 def _reads(stretches: Sequence[Stretch], readings: Mapping[DueKey, Sequence[Reading]]) -> _Reads:
-    """Whose usage is to be read, by time and way. Raises `OverlapError`."""
+    """Whose usage is to be read, by time and way; two lines of one meter share what is read."""
     reads: defaultdict[tuple[Period, Way], list[_Row]] = defaultdict(list)
-    owner: dict[tuple[Period, str, str], SubscriptionId] = {}
-    known: set[tuple[object, ...]] = set()
     for stretch in stretches:
         due = stretch.due
+        subscription_id = str(due.subscription_id)
         for each in readings.get((due.subscription_id, due.period.start), ()):
-            meter_id = str(each.meter.id)
-            line = (due.subscription_id, meter_id, each.span, each.way, stretch.subject)
-            if (line, stretch.span) in known:  # two lines of one meter share what is read
-                continue
-            known.add((line, stretch.span))
+            row = (subscription_id, each.span.start, str(each.meter.id), stretch.subject)
             for period, taken_off in _times(stretch.span, each):
-                if not taken_off:
-                    mine = (period, meter_id, stretch.subject)
-                    if owner.setdefault(mine, due.subscription_id) != due.subscription_id:
-                        raise OverlapError(
-                            f"subject {stretch.subject!r}: two subscriptions would bill its meter"
-                            f" {meter_id} in {period}"
-                        )
-                row = (
-                    str(due.subscription_id),
-                    each.span.start,
-                    meter_id,
-                    stretch.subject,
-                    due.time_zone,
-                    taken_off,
-                )
-                reads[period, each.way].append(row)
+                reads[period, each.way].append((*row, due.time_zone, taken_off))
     return reads
+
+
+def _refuse_overlap(period: Period, owners: pl.DataFrame) -> None:
+    own = owners.filter(~pl.col("taken_off")).select("subscription_id", "meter_id", "subject")
+    twice = own.unique().filter(pl.struct("meter_id", "subject").is_duplicated())
+    if twice.height:
+        raise OverlapError(
+            f"subject {twice['subject'][0]!r}: two subscriptions would bill its meter"
+            f" {twice['meter_id'][0]} in {period}"
+        )
 
 
 def _times(span: Period, reading: Reading) -> Iterator[tuple[Period, bool]]:

@@ -57,7 +57,8 @@ def grouped_usage(
     """What was used of a meter in a period, by event time: one row per group with events.
 
     Returns columns of `UsageReader.period_usage`: subject ('' unless it groups); dimensions, a JSON
-    array of the values in the order of the grouping; quantity and counts. Sorted by the first two.
+    array of the values in the order of the grouping, without spaces; quantity and counts. Sorted by
+    the first two.
 
     Raises `ValidationError` for a dimension that the meter does not have, `BusinessLogicError` for
     an aggregation that reads every value, `DependencyDownError` as the reader.

@@ -29,6 +29,9 @@ PRICED_EVENTS: Final = pl.Schema(
     }
 )
 _PLACE: Final = ("generation", "partition", "offset", "row")
+_DIGITS: Final = (5, 5, 20, 10)
+"""Of their largest values."""
+
 _AMOUNT: Final = MeterId(UUID(int=0))
 """What reads the amounts is no meter of anybody: it lives for one answer."""
 
@@ -59,10 +62,10 @@ def priced_events(
 ) -> pl.DataFrame:
     """`PRICED_EVENTS` of a count or a sum: what it counts in a period, voids taken off.
 
-    group: the values of `dimensions` as rating has them, '' without any. event_id: the event's key
-    in hexadecimal. value: null where the meter cannot read it. amount: what the expression `amount`
-    reads of the event; null where it is not there, and where it cannot be read, which makes the
-    value null, too.
+    group: the values of `dimensions` as rating has them, '' without any. event_id: the event's
+    place in the log, in texts that compare as places do. value: null where the meter cannot read
+    it. amount: what the expression `amount` reads of the event; null where it is not there, and
+    where it cannot be read, which makes the value null, too.
 
     Raises `ValidationError` for a dimension that the meter does not have, `DependencyDownError` as
     the reader.
@@ -77,7 +80,7 @@ def priced_events(
     measured = reader.measured_events(asked, counted, cut, subjects)
     single = total(measured, compile_all(asked), _PLACE)
     mine = single.filter(pl.col("meter_id") == str(meter.id))
-    found = mine.join(measured.select(*_PLACE, "time", "key"), on=_PLACE).join(
+    found = mine.join(measured.select(*_PLACE, "time"), on=_PLACE).join(
         group_texts(mine, meter, dimensions), on="dimensions"
     )
     worth = pl.lit(1).cast(QUANTITY) if meter.aggregation == "count" else pl.col("sum")
@@ -90,11 +93,18 @@ def priced_events(
     return (
         found.with_columns(
             value=value,
-            event_id=pl.col("key").bin.encode("hex"),
+            event_id=_event_ids(),
             group=pl.col("group_text") if dimensions else pl.lit(""),
         )
         .select(pl.col(name).cast(dtype) for name, dtype in PRICED_EVENTS.items())
         .sort("subject", "group", "time", "event_id")
+    )
+
+
+def _event_ids() -> pl.Expr:
+    parts = zip(_PLACE, _DIGITS, strict=True)
+    return pl.concat_str(
+        (pl.col(name).cast(pl.String).str.zfill(digits) for name, digits in parts), separator="/"
     )
 
 

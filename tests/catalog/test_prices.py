@@ -56,6 +56,32 @@ def test_model_currency_and_rounding_are_content() -> None:
     assert len(hashes) == 4
 
 
+def test_prices_of_before_there_were_others_keep_their_hashes() -> None:
+    flat = price_terms("flat", "USD", {"amount": "9.90"}, "half_even")
+    per_unit = price_terms("per_unit", "EUR", {"amount": "3.00", "per": 1_000_000})
+    assert [flat.content_hash[:16], per_unit.content_hash[:16]] == [
+        "bbe307f69af2534a",
+        "445ff3f867910e9b",
+    ]
+
+
+def test_whole_numbers_stay_whole_and_what_stands_around_is_hashed() -> None:
+    plain = price_terms("percentage", "EUR", {"rate": "2.90", "free_events": 3})
+    assert plain.parameters == {"rate": "2.9", "free_events": 3}
+    around = price_terms("flat", "EUR", {"amount": "1"}, adjustments={"minimum": "2.0"})
+    assert around.adjustments == {"minimum": "2"}
+    assert around.content_hash != price_terms("flat", "EUR", {"amount": "1"}).content_hash
+    assert around.as_price("id").adjustments == around.adjustments
+
+
+def test_tiers_that_leave_a_gap_are_not_sold_and_a_cliff_is() -> None:
+    cliff = [{"up_to": "5", "unit_amount": "7"}, {"unit_amount": "6"}]
+    assert price_terms("volume", "EUR", {"tiers": cliff}).parameters == {"tiers": cliff}
+    gap = [cliff[0], {"above": "6", "unit_amount": "6"}]
+    with pytest.raises(ValidationError, match=r"^tiers\[1\].above: quantities above 5 up to 6"):
+        price_terms("volume", "EUR", {"tiers": gap})
+
+
 @pytest.mark.parametrize(
     ("model", "currency", "parameters", "rounding", "field"),
     [

@@ -8,12 +8,13 @@ import pytest
 
 from invoicing.assemble import assemble
 from invoicing.document import invoice_document
+from invoicing.model import Invoice
 from tests.invoicing.builders import billable, plan_line, terms, usage
 
 GOLDEN = sorted((Path(__file__).parent / "invoices").glob("*.toml"))
 
 
-def invoice_of(golden: dict[str, Any]) -> dict[str, Any]:
+def made_of(golden: dict[str, Any]) -> Invoice:
     lines = [
         plan_line(
             line["key"],
@@ -32,7 +33,11 @@ def invoice_of(golden: dict[str, Any]) -> dict[str, Any]:
         for subject, quantity in line.get("usage", {}).items()
     ]
     [invoice] = assemble(terms(), [bill], usage(*used))
-    return invoice_document(invoice)
+    return invoice
+
+
+def invoice_of(golden: dict[str, Any]) -> dict[str, Any]:
+    return invoice_document(made_of(golden))
 
 
 @pytest.mark.req("INV-16")

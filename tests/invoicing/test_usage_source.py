@@ -2,13 +2,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
 import polars as pl
 import pytest
 
+from catalog.meter_definition import Aggregation
 from catalog.metering.conversion import Conversion
 from catalog.meters import MeterDefinition
 from core.calendar.intervals import MONTHLY
@@ -142,3 +143,105 @@ def test_one_subject_on_one_meter_of_two_subscriptions_is_refused() -> None:
 
 def test_nobody_used_nothing() -> None:
     assert used([], {}, HoursUsage()) == {}
+
+
+class LogUsage(OneQuantity):
+    """Reads events by hand: subject, when, how much; each meter makes of them what it is."""
+
+    def __init__(self, events: Sequence[tuple[str, datetime, int]]) -> None:
+        self.events = events
+
+    def cut(self) -> Cut:
+        return Cut({})
+
+    def period_usage(
+        self,
+        tenant_id: TenantId,
+        meters: Sequence[MeterDefinition],
+        period: Period,
+        cut: Cut,
+        subjects: Sequence[str] | None = None,
+    ) -> pl.DataFrame:
+        del tenant_id, cut
+        rows = []
+        for each in meters:
+            for name in subjects or ():
+                values = [
+                    value
+                    for subject, at, value in self.events
+                    if subject == name and period.start <= at < period.end
+                ]
+                made: dict[str, int] = {
+                    "max": max(values, default=0),
+                    "unique_count": len(set(values)),
+                    "sum": sum(values),
+                }
+                if values:
+                    quantity = Decimal(made[each.aggregation])
+                    rows.append((str(each.id), name, quantity, len(values), 0))
+        return period_usage_frame(rows)
+
+
+def spans_used(
+    aggregation: Aggregation, events: Sequence[tuple[str, datetime, int]], stretches: list[Stretch]
+) -> dict[tuple[datetime, str], tuple[int, int]]:
+    """What each span of a period that is cut at `MOVED` and `BACK` used, and of how many events."""
+    asked = replace(HOURS, aggregation=aggregation, value="n")
+    spans = [Period(NOVEMBER.start, MOVED), Period(MOVED, BACK), Period(BACK, NOVEMBER.end)]
+    readings = {
+        (stretch.due.subscription_id, NOVEMBER.start): [Reading(asked, span) for span in spans]
+        for stretch in stretches
+    }
+    found = block_usage(LogUsage(events), TENANT, Cut({}), stretches, readings).plain
+    assert found.schema == SUBJECT_USAGE
+    return {
+        (start, subject): (int(quantity), events)
+        for _, start, _, subject, quantity, events, _ in found.rows()
+    }
+
+
+DAY = timedelta(days=1)
+EVENTS = [
+    ("a", NOVEMBER.start + DAY, 5),
+    ("a", NOVEMBER.start + 2 * DAY, 7),
+    ("a", MOVED, 7),
+    ("a", MOVED + DAY, 3),
+    ("a", BACK + DAY, 9),
+]
+
+
+@pytest.mark.parametrize(
+    ("aggregation", "parts"),
+    [
+        # a part is what it adds to the time before: {5, 7}, then {3}, then {9}
+        ("unique_count", [(2, 2), (1, 2), (1, 1)]),
+        ("max", [(7, 2), (0, 2), (2, 1)]),
+        ("sum", [(12, 2), (10, 2), (9, 1)]),
+    ],
+)
+def test_parts_of_a_period_come_to_the_whole_for_every_meter(
+    aggregation: Aggregation, parts: list[tuple[int, int]]
+) -> None:
+    found = spans_used(aggregation, EVENTS, [Stretch(due(1), "a", NOVEMBER)])
+    expected = dict(zip((NOVEMBER.start, MOVED, BACK), parts, strict=True))
+    assert {start: numbers for (start, _), numbers in found.items()} == expected
+
+
+def test_a_subject_that_comes_in_a_part_is_read_from_when_it_came() -> None:
+    """What it did for somebody else before is not taken off."""
+    stretches = [Stretch(due(1), "a", Period(MOVED, NOVEMBER.end))]
+    found = spans_used("unique_count", EVENTS, stretches)
+    assert found == {(MOVED, "a"): (2, 2), (BACK, "a"): (1, 1)}  # {7, 3}, then {9}
+
+
+def test_a_part_in_which_nothing_was_used_has_no_row() -> None:
+    found = spans_used("max", EVENTS[:2], [Stretch(due(1), "a", NOVEMBER)])
+    assert found == {(NOVEMBER.start, "a"): (7, 2)}
+
+
+def test_two_lines_of_one_meter_share_what_is_read() -> None:
+    source, key = HoursUsage(), (due(1).subscription_id, NOVEMBER.start)
+    twice = {key: [Reading(HOURS, NOVEMBER), Reading(HOURS, NOVEMBER)]}
+    stretches = [Stretch(due(1), "a", NOVEMBER)]
+    found = block_usage(source, TENANT, Cut({"1/0": 5}), stretches, twice).plain
+    assert found["quantity"].to_list() == [720]

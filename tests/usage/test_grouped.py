@@ -71,7 +71,11 @@ def recounted(
     for (_, _, subject, shown), used in found.items():
         values = [value or "" for value in json.loads(shown)] if shown else []
         by_name = dict(zip(sorted(grouping.dimensions), values, strict=True))
-        group = json.dumps([by_name[name] for name in grouping.dimensions], ensure_ascii=False)
+        group = json.dumps(
+            [by_name[name] for name in grouping.dimensions],
+            ensure_ascii=False,
+            separators=(",", ":"),
+        )
         lines[subject, group] = used
     return lines
 

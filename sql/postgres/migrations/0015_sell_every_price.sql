@@ -11,6 +11,7 @@ ALTER TABLE catalog.rate_cards
 -- it; tiers then tells step by step how it came about. The exact amount is amount_exact, toward zero,
 -- and amount_remainder over 10^36 x share_denominator. service_start and service_end are the time that
 -- the line is for, share_numerator / share_denominator which share of the invoice's period that is.
+-- Most lines have no price_adjustments and no tiers: null.
 ALTER TABLE invoicing.invoice_lines
     ALTER COLUMN unit_amount DROP NOT NULL,
     ALTER COLUMN amount_exact TYPE numeric,
@@ -22,8 +23,8 @@ ALTER TABLE invoicing.invoice_lines
     ADD COLUMN share_denominator bigint NOT NULL DEFAULT 1,
     ADD COLUMN service_start timestamptz,
     ADD COLUMN service_end timestamptz,
-    ADD COLUMN price_adjustments jsonb NOT NULL DEFAULT '{}',
-    ADD COLUMN tiers jsonb NOT NULL DEFAULT '[]';
+    ADD COLUMN price_adjustments jsonb,
+    ADD COLUMN tiers jsonb;
 
 -- What is said now of lines of before was true of all of them; their invoices' hashes do not change.
 ALTER TABLE invoicing.invoice_lines DISABLE TRIGGER invoice_lines_stay_final;

@@ -105,6 +105,28 @@ def test_a_plan_is_written_sold_and_listed_in_public_without_a_key(
     assert version["status"] == "archived"
 
 
+def test_nested_prices_are_taken_and_shown(
+    client: httpx.Client, writer: Headers, reader: Headers
+) -> None:
+    tiers = [{"up_to": "5", "unit_amount": "20"}, {"unit_amount": "15", "flat_amount": "1"}]
+    price = {"model": "graduated", "tiers": tiers, "adjustments": {"percent_discount": "10"}}
+    seats = {"key": "seats", "name": "Seats", "quantity": "5", "price": price}
+    plan = PLAN | {"draft": CONTENT | {"rate_cards": [seats]}}
+    made = client.post("/v1/plans", json=plan, headers=writer)
+    assert made.status_code == 201, made.text
+    assert made.json()["draft"]["rate_cards"] == [seats]
+    client.post("/v1/plans/standard/activate", headers=writer)
+    version = client.get("/v1/plans/standard/versions/1", headers=reader).json()
+    for [card] in (version["rate_cards"], public(client).json()["data"][0]["rate_cards"]):
+        assert (card["meter"], card["quantity"]) == (None, "5")
+        assert price.items() <= card["price"].items()
+    deep = price | {"tiers": [{"unit_amount": 1.5}]}
+    wrong = CONTENT | {"rate_cards": [seats | {"price": deep}]}
+    refused = client.put("/v1/plans/standard/draft", json=wrong, headers=writer)
+    assert refused.status_code == 400
+    assert refused.json()["error"]["message"].startswith("rate_cards[0].price.tiers[0].unit_amount")
+
+
 def answers(client: httpx.Client) -> dict[str, int]:
     """How many public lists came from where, as the metrics say."""
     found = {}

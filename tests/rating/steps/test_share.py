@@ -6,10 +6,13 @@ from typing import Any
 
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from rating.engine import derive_period, rate_period
 from rating.errors import AmountTooLargeError, RatingInputError
-from rating.frames import SHARE
+from rating.frames import AGREED, SHARE
+from tests.rating import around_oracle, oracle
 from tests.rating.builders import exact_amounts, inputs, price
 
 
@@ -19,10 +22,14 @@ def rate(
     quantity: str,
     share: tuple[int, int],
     adjustments: dict[str, Any] | None = None,
+    *,
+    agreed: bool = False,
 ) -> pl.DataFrame:
     one = price(model, parameters, adjustments=adjustments)
     wanted, used = inputs([one], [{"": Decimal(quantity)}])
     shares = pl.DataFrame([share], schema=SHARE, orient="row")
+    if agreed:
+        shares = shares.with_columns(pl.lit(value=True).alias(AGREED))
     return rate_period(wanted.hstack(shares), used, [one])
 
 
@@ -211,3 +218,76 @@ def test_flat_parts_that_reach_the_limit_are_refused_although_credits_cancel_the
     one_group, used = inputs([flats], [{'["0"]': Decimal(800)}])
     rated = rate_period(one_group.hstack(shares), used, [flats])
     assert exact_amounts(rated) == [1 + Fraction(799 * (10**15 - 1), 2)]
+
+
+_STEPS = [
+    {"up_to": "10", "unit_amount": "1.5", "flat_amount": "6"},
+    {"unit_amount": "0.333", "flat_amount": "3"},
+]
+_MODELS: dict[str, dict[str, Any]] = {
+    "per_unit": {"amount": "20.007"},
+    "package": {"size": "3", "amount": "7"},
+    "graduated": {"tiers": _STEPS},
+    "volume": {"tiers": _STEPS},
+    "stairstep": {"tiers": [{"up_to": "5", "flat_amount": "9"}, {"flat_amount": "30"}]},
+    "cost_plus": {"margin": "17.5"},
+}
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.sampled_from(sorted(_MODELS)),
+    st.decimals(0, 1000, places=3),
+    st.integers(1, 10**14).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))),
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "free_units": st.sampled_from(["4", "7.5"]),
+            "percent_discount": st.just("12.5"),
+            "amount_discount": st.just("3"),
+            "maximum": st.just("40"),
+            "minimum": st.just("35"),
+        },
+    ),
+)
+def test_all_of_an_agreed_quantity_is_for_the_share(
+    model: str, quantity: Decimal, share: tuple[int, int], adjustments: dict[str, Any]
+) -> None:
+    """Five seats for half a month are half of what five seats cost, free ones taken off before."""
+    rated = rate(model, _MODELS[model], str(quantity), share, adjustments, agreed=True)
+    part = Fraction(*share)
+    units = around_oracle.priced({"": Fraction(quantity)}, adjustments)[""]
+    amount = getattr(oracle, model)(units, _MODELS[model]) * part
+    around = {
+        name: said if name == "percent_discount" else Fraction(said) * part
+        for name, said in adjustments.items()
+        if name != "free_units"
+    }
+    expected = around_oracle.line(Fraction(quantity), amount, around, 2, "half_away_from_zero")
+    assert exact_amounts(rated) == [expected.exact]
+    assert rated.select("amount_minor", "true_up_minor").row(0) == (
+        expected.minor,
+        expected.true_up,
+    )
+    assert rated["agreed"].item() is True
+
+
+def test_lines_of_both_kinds_stand_beside_each_other() -> None:
+    one = price("per_unit", {"amount": "20"})
+    other = price("per_unit", {"amount": "20"}, price_id="other")
+    wanted, used = inputs([one, other], [{"": Decimal(5)}, {"": Decimal(5)}])
+    shares = pl.DataFrame([(1, 2), (1, 2)], schema=SHARE, orient="row")
+    shares = shares.with_columns(pl.Series(AGREED, [True, False]))
+    rated = rate_period(wanted.hstack(shares), used, [one, other])
+    assert rated["amount_minor"].to_list() == [5000, 10000]
+    steps = derive_period(wanted.hstack(shares), used, [one, other])
+    taken = steps.filter((pl.col("name") == "share") & (pl.col("amount_whole") != 0))
+    assert taken["amount_whole"].to_list() == [-50]
+
+
+def test_whether_a_quantity_is_agreed_is_said_of_every_line() -> None:
+    one = price("per_unit", {"amount": "20"})
+    wanted, used = inputs([one], [{"": Decimal(5)}])
+    for wrong in (pl.Series(AGREED, [None], dtype=pl.Boolean), pl.Series(AGREED, [1])):
+        with pytest.raises(RatingInputError, match="agreed needs Booleans without nulls"):
+            rate_period(wanted.with_columns(wrong), used, [one])
