@@ -45,7 +45,7 @@ def test_a_file_is_applied_once_and_shows_its_key_once(installation: Endpoints, 
     assert again.returncode == 0, again.stderr
     answer = json.loads(again.stdout)
     assert (answer["api_key"], answer["changes"]) == (None, [])
-    assert answer["customers"].keys() == {"contoso"}
+    assert answer["customers"].keys() == {"contoso", "contoso-labs"}
 
 
 def test_a_mistake_is_one_line_with_file_path_and_fix(installation: Endpoints, file: Path) -> None:
