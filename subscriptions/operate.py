@@ -12,8 +12,9 @@ from core.ids import TenantId, format_id
 from db.postgres import Connection
 from subscriptions.checks import check_buys, check_overlap, find_version
 from subscriptions.commands import Command
-from subscriptions.customers import lock_customers
+from subscriptions.customers import lock_customers, read_customer, refuse_deleted
 from subscriptions.errors import SubscriptionNotFoundError
+from subscriptions.lifecycle import OVER
 from subscriptions.standing import Standing, steps_until
 from subscriptions.store import save
 from subscriptions.subscription import (
@@ -39,7 +40,8 @@ def perform(
     command that changes nothing writes nothing. Raises `SubscriptionNotFoundError`,
     `PreconditionError` for another revision, `ValidationError` for an instant in the future,
     `BusinessLogicError` for one before the last change or in what is invoiced,
-    `ConflictError` where another subscription prices the same usage, and what the command raises.
+    `ConflictError` where another subscription prices the same usage, or for a customer that was
+    deleted, and what the command raises.
     """
     at = _instant(clock, as_of)
     known = lock(conn, tenant_id, name)
@@ -59,6 +61,8 @@ def perform(
     after = command.apply(known.standing, at, known.cycle)
     if after == known.standing:
         return known
+    if known.standing.status in OVER:
+        refuse_deleted(read_customer(conn, tenant_id, format_id("cus", known.customer_id)))
     _check_plans(conn, known, after)
     saved = save(conn, clock, known, command.name, after)
     check_overlap(conn, saved)
