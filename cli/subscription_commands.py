@@ -51,7 +51,7 @@ def _do(
 
     body = parse_command(command, given)
     with tenant_transaction(state_dir, tenant) as (conn, tenant_id):
-        wanted = body.command(conn, tenant_id)
+        wanted = body.resolve(conn, tenant_id)
         found = perform(conn, SystemClock(), tenant_id, name, wanted, as_of=body.as_of)
     done = f"subscription {found.slug} is {found.standing.status}, revision {found.revision}"
     print_resource(found.as_resource(), as_json, done)

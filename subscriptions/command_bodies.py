@@ -67,7 +67,7 @@ class CommandBody(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     as_of: Instant | None = None
 
-    def command(self, conn: Connection, tenant_id: TenantId) -> Command:
+    def resolve(self, conn: Connection, tenant_id: TenantId) -> Command:
         """The command, with what it names looked up. Raises `NotFoundError`."""
         raise NotImplementedError  # each body has its own
 
@@ -92,7 +92,7 @@ class _Chosen(CommandBody):
 class ActivateBody(CommandBody):
     """End the trial, or the wait for the start or a payment, at once."""
 
-    def command(self, conn: Connection, tenant_id: TenantId) -> Command:
+    def resolve(self, conn: Connection, tenant_id: TenantId) -> Command:
         """`Activate`."""
         return Activate()
 
@@ -102,7 +102,7 @@ class CancelBody(CommandBody):
 
     at: When = "period_end"
 
-    def command(self, conn: Connection, tenant_id: TenantId) -> Command:
+    def resolve(self, conn: Connection, tenant_id: TenantId) -> Command:
         """`Cancel`."""
         return Cancel(self.at)
 
@@ -112,7 +112,7 @@ class ChangeBody(_Chosen):
 
     at: When = "now"
 
-    def command(self, conn: Connection, tenant_id: TenantId) -> Command:
+    def resolve(self, conn: Connection, tenant_id: TenantId) -> Command:
         """`Change`. Raises `ValidationError` for a change of nothing."""
         if self.plan is None and self.quantities is None:
             raise ValidationError("plan: say what changes: plan, quantities", field="plan")
@@ -125,7 +125,7 @@ class ExtendBody(CommandBody):
 
     until: Instant | None
 
-    def command(self, conn: Connection, tenant_id: TenantId) -> Command:
+    def resolve(self, conn: Connection, tenant_id: TenantId) -> Command:
         """`Extend`."""
         return Extend(self.until)
 
@@ -137,7 +137,7 @@ class PauseBody(CommandBody):
     service: bool = True
     until: Instant | None = None
 
-    def command(self, conn: Connection, tenant_id: TenantId) -> Command:
+    def resolve(self, conn: Connection, tenant_id: TenantId) -> Command:
         """`PauseCommand`."""
         return PauseCommand(self.billing, self.service, self.until)
 
@@ -147,7 +147,7 @@ class PaymentBody(CommandBody):
 
     succeeded: bool
 
-    def command(self, conn: Connection, tenant_id: TenantId) -> Command:
+    def resolve(self, conn: Connection, tenant_id: TenantId) -> Command:
         """`Payment`."""
         return Payment(self.succeeded)
 
@@ -157,7 +157,7 @@ class ReactivateBody(_Chosen):
 
     until: Instant | None = None
 
-    def command(self, conn: Connection, tenant_id: TenantId) -> Command:
+    def resolve(self, conn: Connection, tenant_id: TenantId) -> Command:
         """`Reactivate`."""
         version_id, keeps = self.chosen(conn, tenant_id)
         return Reactivate(version_id, quantities_of(self.quantities), self.until, keeps)
@@ -166,7 +166,7 @@ class ReactivateBody(_Chosen):
 class ResumeBody(CommandBody):
     """End a pause."""
 
-    def command(self, conn: Connection, tenant_id: TenantId) -> Command:
+    def resolve(self, conn: Connection, tenant_id: TenantId) -> Command:
         """`Resume`."""
         return Resume()
 
@@ -177,7 +177,7 @@ class StartTrialBody(CommandBody):
     until: Instant
     converts: bool = True
 
-    def command(self, conn: Connection, tenant_id: TenantId) -> Command:
+    def resolve(self, conn: Connection, tenant_id: TenantId) -> Command:
         """`StartTrial`."""
         return StartTrial(self.until, self.converts)
 
@@ -185,7 +185,7 @@ class StartTrialBody(CommandBody):
 class UncancelBody(CommandBody):
     """Take a planned cancellation back."""
 
-    def command(self, conn: Connection, tenant_id: TenantId) -> Command:
+    def resolve(self, conn: Connection, tenant_id: TenantId) -> Command:
         """`Uncancel`."""
         return Uncancel()
 
