@@ -51,6 +51,7 @@ class DuePeriod:
     subjects: tuple[str, ...]
     partial_subjects: tuple[str, ...] = ()
     terms: tuple[Terms, ...] = ()
+    revision: int = 1
 
     @property
     def key(self) -> tuple[UUID, UUID, UUID, datetime]:
@@ -104,6 +105,30 @@ def due_periods(
         )
         for row, period in page
     ]
+
+
+def claim(
+    conn: Connection, tenant_id: TenantId, block: Sequence[DuePeriod], *, wait: bool
+) -> tuple[list[DuePeriod], bool]:
+    """Those periods of a block that are still to be invoiced, held until commit; if that is all.
+
+    With `wait`, whoever holds one is waited for; else what is held is left to them. What changed
+    since the block was read is left for the next look. So several workers may go through the same
+    periods, and each takes what no other one has.
+    """
+    query = "lock_subscriptions" if wait else "claim_subscriptions"
+    ids = sorted({due.subscription_id for due in block})
+    rows = conn.execute(
+        sql.load(f"postgres/queries/{query}"), {"tenant_id": tenant_id, "subscription_ids": ids}
+    ).fetchall()
+    held = {row["id"]: row for row in rows}
+    fresh = [
+        due
+        for due in block
+        if (row := held.get(due.subscription_id)) and row["revision"] == due.revision
+    ]
+    mine = [due for due in fresh if due.period.start >= held[due.subscription_id]["period_start"]]
+    return mine, len(fresh) == len(block)
 
 
 def mark_billed(conn: Connection, billed: Sequence[DuePeriod]) -> None:
@@ -196,4 +221,5 @@ def _due_period(
         subjects=subjects,
         partial_subjects=tuple(subject for subject in subjects if subject not in whole),
         terms=terms,
+        revision=row["revision"],
     )
