@@ -216,8 +216,8 @@ def read_pauses(conn: Connection, ids: Sequence[UUID]) -> defaultdict[UUID, tupl
     return found
 
 
-def _quantities(texts: Mapping[str, str]) -> dict[str, Decimal]:
-    return {key: Decimal(text) for key, text in texts.items()}
+def _quantities(texts: Mapping[str, str] | None) -> Mapping[str, Decimal]:
+    return {key: Decimal(text) for key, text in texts.items()} if texts else {}
 
 
 def _subscription(
