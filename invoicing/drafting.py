@@ -102,10 +102,31 @@ class _Plan:
     meters: tuple[MeterDefinition, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Block:
+    """What Postgres says of some due periods: what is billed, whose usage, by which meters."""
+
+    billables: list[Billable]
+    stretches: list[Stretch]
+    meters: dict[MeterId, MeterDefinition]
+
+
 def draft_block(
     db: Database, usage: UsageSource, terms: RunTerms, block: Sequence[DuePeriod]
 ) -> list[Invoice]:
     """Draft the invoices of a block: reads and arithmetic, no write, the same each time."""
+    return rate_block(usage, terms, read_block(db, terms, block))
+
+
+def rate_block(usage: UsageSource, terms: RunTerms, block: Block) -> list[Invoice]:
+    """The invoices of a block, whose lines may be for parts of their periods."""
+    readings = readings_of(block.billables, block.meters)
+    used = block_usage(usage, terms.tenant_id, terms.cut, block.stretches, readings)
+    return assemble(terms, block.billables, used)
+
+
+def read_block(db: Database, terms: RunTerms, block: Sequence[DuePeriod]) -> Block:
+    """Read what is to be billed for some due periods."""
     with db.transaction(Acting(terms.tenant_id, BILLING), snapshot=True) as conn:
         plans = _plans(conn, terms.tenant_id, block)
         buyers = _buyers(conn, terms.tenant_id, {due.customer_id for due in block})
@@ -132,9 +153,7 @@ def draft_block(
             )
         )
     meters = {meter.id: meter for plan in plans.values() for meter in plan.meters}
-    readings = readings_of(billables, meters)
-    used = block_usage(usage, terms.tenant_id, terms.cut, stretches, readings)
-    return assemble(terms, billables, used)
+    return Block(billables, stretches, meters)
 
 
 def readings_of(
