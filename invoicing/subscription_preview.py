@@ -14,7 +14,7 @@ from core.acting import Acting
 from core.clock import Clock
 from core.period import Period
 from db.postgres import Connection, Database
-from invoicing.drafting import BlockFacts
+from invoicing.drafting import rate_block, read_block
 from invoicing.model import Invoice, RunTerms
 from invoicing.tenants import billing_tenants
 from invoicing.usage_source import UsageSource
@@ -51,7 +51,7 @@ def preview_subscription(
         found = _done(conn, clock, acting, name, body)
         last = _current_period(found, clock)
         due = due_periods(conn, acting.tenant_id, last.end, None, PERIODS_MAX, found.id)
-        facts = BlockFacts.read(conn, acting.tenant_id, due)
+        block = read_block(conn, acting.tenant_id, due)
         [tenant] = billing_tenants(conn, str(acting.tenant_id))
     usage = open_usage()
     terms = RunTerms(
@@ -61,8 +61,7 @@ def preview_subscription(
         seller=tenant.terms.seller,
         payment_days=tenant.terms.payment_days,
     )
-    drafts = facts.draft(usage, terms)
-    return SubscriptionPreview(found, [draft for draft in drafts if draft is not None])
+    return SubscriptionPreview(found, rate_block(usage, terms, block))
 
 
 def _done(
