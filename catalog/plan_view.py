@@ -11,6 +11,7 @@ from uuid import UUID
 
 import sql
 from catalog.meter_definition import is_slug
+from catalog.plan_terms import PlanKind
 from core.clock import Clock
 from core.errors import NotFoundError
 from core.ids import PlanId, TenantId, format_id
@@ -25,6 +26,7 @@ class Plan:
 
     id: PlanId
     slug: str
+    kind: PlanKind
     name: str
     description: str
     public: bool
@@ -41,6 +43,7 @@ class Plan:
         return {
             "id": format_id("pln", self.id),
             "slug": self.slug,
+            "kind": self.kind,
             "name": self.name,
             "description": self.description,
             "public": self.public,

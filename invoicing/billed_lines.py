@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from decimal import Decimal
+from typing import Any, Final
 from uuid import UUID
 
 import sql
@@ -38,6 +39,8 @@ class BilledPlan:
     meters: tuple[MeterDefinition, ...]
 
 
+_ONE: Final = Decimal(1)
+
 Plans = Mapping[tuple[UUID, Interval], BilledPlan]
 """By plan version and billing cycle."""
 
@@ -49,15 +52,16 @@ def billed_lines(due: DuePeriod, plans: Plans) -> tuple[PlanLine, ...]:
     """
     found: dict[str, list[PlanLine]] = {}
     for terms in due.terms:
-        plan = plans[terms.plan_version_id, due.billing_cycle]
-        if not plan.lines:
-            raise BusinessLogicError(
-                f"plan version {terms.plan_version_id}: has no lines that are billed"
-                f" {due.billing_cycle}, so there is nothing to bill"
-            )
-        for line in plan.lines:
-            if not (terms.trial and _waived(line)):
-                _add(found.setdefault(line.key, []), _during(line, terms))
+        for version_id, many in ((terms.plan_version_id, _ONE), *terms.addons.items()):
+            lines = plans[version_id, due.billing_cycle].lines
+            if not lines:
+                raise BusinessLogicError(
+                    f"plan version {version_id}: has no lines that are billed"
+                    f" {due.billing_cycle}, so there is nothing to bill"
+                )
+            for line in lines:
+                if not (terms.trial and _waived(line)):
+                    _add(found.setdefault(line.key, []), _during(line, terms, many))
     last = plans[due.terms[-1].plan_version_id, due.billing_cycle].lines if due.terms else ()
     keys = dict.fromkeys([line.key for line in last if line.key in found] + list(found))
     return tuple(
@@ -72,11 +76,12 @@ def _waived(line: PlanLine) -> bool:
     return line.meter_id is None and not model_named(line.price.model).of_lines
 
 
-def _during(line: PlanLine, terms: Terms) -> PlanLine:
+def _during(line: PlanLine, terms: Terms, many: Decimal) -> PlanLine:
+    """The line as it is billed while the terms hold: of an add-on, so many times its quantity."""
     assert terms.end is not None, "what is billed of a period ends"
     quantity = line.quantity
     if quantity is not None:
-        quantity = terms.quantities.get(line.key, quantity)
+        quantity = terms.quantities.get(line.key, quantity) * many
     return replace(line, quantity=quantity, span=Period(terms.start, terms.end))
 
 
@@ -98,7 +103,12 @@ def plans_of(
     conn: Connection, tenant_id: TenantId, block: Sequence[DuePeriod]
 ) -> dict[tuple[UUID, Interval], BilledPlan]:
     """What each plan version of a block has for each billing cycle that it is subscribed to."""
-    wanted = {(each.plan_version_id, due.billing_cycle) for due in block for each in due.terms}
+    wanted = {
+        (version_id, due.billing_cycle)
+        for due in block
+        for each in due.terms
+        for version_id in (each.plan_version_id, *each.addons)
+    }
     rows: defaultdict[UUID, list[dict[str, Any]]] = defaultdict(list)
     for row in conn.execute(
         sql.load("postgres/queries/select_plan_lines"),

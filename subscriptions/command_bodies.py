@@ -14,7 +14,7 @@ from core.errors import ValidationError
 from core.ids import TenantId
 from core.refusals import refusal_of
 from db.postgres import Connection
-from subscriptions.checks import find_version
+from subscriptions.checks import find_version, version_ids
 from subscriptions.commands import (
     Activate,
     Cancel,
@@ -108,16 +108,32 @@ class CancelBody(CommandBody):
 
 
 class ChangeBody(_Chosen):
-    """Another plan, other quantities: `now`, at `period_end`, or at an instant."""
+    """Another plan, other quantities, so many add-ons: `now`, at `period_end`, or at an instant."""
 
     at: When = "now"
+    addons: Quantities | None = None
 
     def resolve(self, conn: Connection, tenant_id: TenantId) -> Command:
         """`Change`. Raises `ValidationError` for a change of nothing."""
-        if self.plan is None and self.quantities is None:
-            raise ValidationError("plan: say what changes: plan, quantities", field="plan")
+        if self.plan is None and self.quantities is None and self.addons is None:
+            raise ValidationError("plan: say what changes: plan, quantities, addons", field="plan")
         version_id, keeps = self.chosen(conn, tenant_id)
-        return Change(version_id, quantities_of(self.quantities), self.at, keeps)
+        addons, drops = self._addons(conn, tenant_id)
+        quantities = quantities_of(self.quantities)
+        return Change(version_id, quantities, self.at, keeps, addons, drops)
+
+    def _addons(
+        self, conn: Connection, tenant_id: TenantId
+    ) -> tuple[dict[UUID, Decimal] | None, frozenset[UUID]]:
+        """How many of the versions that are sold, and all versions, which they stand for now."""
+        if self.addons is None:
+            return None, frozenset()
+        wanted, drops = {}, set[UUID]()
+        for slug, many in (quantities_of(self.addons) or {}).items():
+            version = find_version(conn, tenant_id, plan=slug)
+            wanted[version.id] = many
+            drops.update(version_ids(conn, tenant_id, version.plan_id))
+        return wanted, frozenset(drops)
 
 
 class ExtendBody(CommandBody):

@@ -8,7 +8,12 @@ SELECT version.id, version.plan_id, plan.slug AS plan, plan.kind, version.number
     ) AS agreed,
     array(
         SELECT card.key FROM catalog.rate_cards AS card WHERE card.plan_version_id = version.id
-    ) AS keys
+    ) AS keys,
+    array(
+        SELECT meter.slug FROM catalog.rate_cards AS card
+        JOIN catalog.meters AS meter ON meter.id = card.meter_id
+        WHERE card.plan_version_id = version.id
+    ) AS meters
 FROM catalog.plan_versions AS version
 JOIN catalog.pricing_plans AS plan ON plan.id = version.plan_id
 WHERE version.tenant_id = %(tenant_id)s
