@@ -122,6 +122,17 @@ def sold_versions(
     return {version["plan"]: version for version in _shown(conn, tenant_id, rows).values()}
 
 
+def shown_versions(
+    conn: Connection, tenant_id: TenantId, version_ids: Sequence[UUID]
+) -> dict[UUID, dict[str, Any]]:
+    """These versions as they are shown, by id."""
+    rows = conn.execute(
+        sql.load("postgres/queries/select_plan_versions"),
+        {"tenant_id": tenant_id, "plan_version_ids": list(version_ids)},
+    ).fetchall()
+    return _shown(conn, tenant_id, rows)
+
+
 def _shown(
     conn: Connection, tenant_id: TenantId, rows: Sequence[Mapping[str, Any]]
 ) -> dict[UUID, dict[str, Any]]:
