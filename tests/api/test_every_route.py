@@ -75,6 +75,7 @@ def test_the_document_describes_the_whole_management_api() -> None:
     assert len(list(schema.get_all_operations())) >= 50
 
 
+@pytest.mark.req("ERR-07")
 @schema.parametrize()
 @settings(
     max_examples=12,

@@ -183,7 +183,7 @@ def test_what_is_wrong_with_a_new_one_is_named(
     assert client.get("/v1/subscriptions", headers=writer).json()["data"] == []
 
 
-@pytest.mark.req("ERR-04", "ERR-05")
+@pytest.mark.req("ERR-03", "ERR-04", "ERR-05")
 def test_errors_have_their_status_and_their_code(
     client: httpx.Client, writer: Headers, reader: Headers
 ) -> None:
