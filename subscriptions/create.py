@@ -110,7 +110,6 @@ def ensure_subscription(
 
 def _made(clock: Clock, customer: Customer, version: Version, new: NewSubscription) -> Subscription:
     zone = parse_time_zone(customer.time_zone)
-    expiry = None if new.trial_converts else new.trial_ends_at
     standing = Standing(
         at=min(clock.now(), new.start),
         status="FREE",
@@ -120,7 +119,7 @@ def _made(clock: Clock, customer: Customer, version: Version, new: NewSubscripti
         quantities=dict(new.quantities),
         trial_ends_at=new.trial_ends_at,
         trial_converts=new.trial_converts,
-        expires_at=min((each for each in (expiry, new.expires_at) if each), default=None),
+        expires_at=new.expires_at,
     )
     if new.activation == "start":
         standing = standing.begun(new.start, trial_until=new.trial_ends_at)

@@ -26,7 +26,8 @@ class Standing:
 
     `plan_version_id`, `quantities` and `addons` are what holds, or held, or is chosen while nothing
     does yet.
-    `cancel_at` and `expires_at` are planned ends, `over_at` is the one that came.
+    `cancel_at` and `expires_at`, the end of a contract, are planned ends, as is the end of a trial
+    that does not convert; `over_at` is the one that came.
     """
 
     at: datetime
@@ -50,7 +51,9 @@ class Standing:
     @property
     def end(self) -> datetime | None:
         """When it ended, or is going to."""
-        ends = (self.over_at, self.cancel_at, self.expires_at, self.grace_ends_at)
+        ends = [self.over_at, self.cancel_at, self.expires_at, self.grace_ends_at]
+        if not self.trial_converts and self.status in {"FREE", "TRIALING"}:
+            ends.append(self.trial_ends_at)
         return min((each for each in ends if each), default=None)
 
     @property
@@ -158,8 +161,10 @@ def _next(standing: Standing) -> tuple[datetime, str] | None:
     if standing.status == "FREE" and standing.terms:
         name = "activate" if standing.trial_ends_at is None else "start_trial"
         coming.append((standing.start, 3, name))
-    if standing.status == "TRIALING" and standing.trial_ends_at and standing.trial_converts:
-        coming.append((standing.trial_ends_at, 4, "activate"))
+    if standing.status == "TRIALING" and standing.trial_ends_at:
+        coming.append(
+            (standing.trial_ends_at, 4, "activate" if standing.trial_converts else "expire")
+        )
     if (pause := standing.pause) and pause.end:
         coming.append((pause.end, 5, "resume"))
     begins = [each.start for each in standing.terms if each.start > standing.at]

@@ -20,17 +20,11 @@ class Extend:
     until: datetime | None
 
     def apply(self, standing: Standing, at: datetime, cycle: Cycle) -> Standing:
-        """Only the planned end changes; on trial, its outcome does not."""
+        """Only the end of the contract changes: a trial and its outcome stay."""
         refuse_over(standing, "extended")
         if self.until is not None and self.until <= at:
             raise ValidationError(
                 f"until: {self.until.isoformat()} is not after {at.isoformat()}; cancel it instead",
-                field="until",
-            )
-        trial = None if standing.trial_converts else standing.trial_ends_at
-        if standing.status == "TRIALING" and trial and (self.until is None or self.until > trial):
-            raise ValidationError(
-                f"until: the trial ends at {trial.isoformat()} without a sale; activate it first",
                 field="until",
             )
         if self.until == standing.expires_at:

@@ -10,7 +10,7 @@ from typing import ClassVar
 from uuid import UUID
 
 from core.calendar.cycle import Cycle
-from core.errors import ValidationError
+from core.errors import BusinessLogicError, ValidationError
 from subscriptions.standing import Standing
 
 
@@ -33,6 +33,12 @@ class Reactivate:
             raise ValidationError(
                 f"until: {self.until.isoformat()} is not after {at.isoformat()}", field="until"
             )
+        if at < standing.start:
+            raise BusinessLogicError(
+                f"start: the subscription ended before it began, at {standing.start.isoformat()};"
+                " create another one",
+                field="start",
+            )
         plan = self.plan_version_id or standing.plan_version_id
         kept = {
             key: each
@@ -41,7 +47,6 @@ class Reactivate:
         }
         back = replace(
             standing.step("reactivate", at),
-            start=min(standing.start, at),
             over_at=None,
             expires_at=self.until,
             plan_version_id=plan,

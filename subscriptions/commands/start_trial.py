@@ -31,6 +31,5 @@ class StartTrial:
             over_at=None,
             trial_ends_at=self.until,
             trial_converts=self.converts,
-            expires_at=standing.expires_at if self.converts else self.until,
         )
         return trying.begun(at, trial_until=self.until)

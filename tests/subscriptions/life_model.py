@@ -73,10 +73,10 @@ class Life:
 
     @property
     def end(self) -> int | None:
-        ends = [
-            each for each in (self.cancel_at, self.expires_at, self.grace_end) if each is not None
-        ]
-        return min(ends, default=None)
+        ends = [self.cancel_at, self.expires_at, self.grace_end]
+        if not self.converts and self.status in {"FREE", "TRIALING"}:
+            ends.append(self.trial_end)
+        return min((each for each in ends if each is not None), default=None)
 
     def fill(self, plan: Plan) -> None:
         """Plan for all days from today on, where nothing is planned."""
@@ -114,6 +114,8 @@ class Life:
             self.become("EXPIRED")
         elif self.grace_end == self.day:
             self.become("CANCELED")
+        elif self.status == "TRIALING" and self.trial_end == self.day and not self.converts:
+            self.become("EXPIRED")
         if self.over:
             return
         if self.status == "FREE" and self.start == self.day and self.planned[self.day]:
@@ -129,8 +131,6 @@ class Life:
     def activate(self) -> None:
         if self.status not in {"FREE", "TRIALING"}:
             raise RefusedError
-        if not self.converts and self.expires_at == self.trial_end:
-            self.expires_at = None
         self.converts = True
         if self.trial_end is not None:
             self.trial_end = min(self.trial_end, self.day)
@@ -146,7 +146,6 @@ class Life:
         self.trial_end, self.converts = until, converts
         if not converts:
             self.planned[until:] = [None] * (DAYS - until)
-            self.expires_at = until
         self.become("TRIALING")
 
     def pay(self) -> None:
@@ -185,8 +184,9 @@ class Life:
         if end == self.day:
             self.become("CANCELED")
         elif self.cancel_at != end:
-            others = [each for each in (self.expires_at, self.grace_end) if each is not None]
-            if others and end >= min(others):
+            planned, self.cancel_at = self.cancel_at, None
+            if self.end is not None and end >= self.end:
+                self.cancel_at = planned
                 raise RefusedError
             self.cancel_at = end
 
@@ -197,9 +197,6 @@ class Life:
 
     def extend(self, until: int | None) -> None:
         if self.over or (until is not None and until <= self.day):
-            raise RefusedError
-        ends_trial = self.status == "TRIALING" and not self.converts
-        if ends_trial and (until is None or until > (self.trial_end or 0)):
             raise RefusedError
         self.expires_at = until
 
@@ -235,9 +232,8 @@ class Life:
         return plan or known[0], known[1] if quantity is None else quantity
 
     def reactivate(self, plan: str | None) -> None:
-        if not self.over:
+        if not self.over or self.day < self.start:
             raise RefusedError
         self.plan = self._changed(self.plan, plan, None)
-        self.start = min(self.start, self.day)
         self.fill(self.plan)
         self.become("ACTIVE")

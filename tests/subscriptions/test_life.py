@@ -85,10 +85,9 @@ class Lives(RuleBasedStateMachine):
         if activation == "payment":
             start, trial = 0, None
         converts = converts or trial is None
-        ends = [start + each for each in (expires, None if converts else trial) if each]
         self.model = Life(plan=("standard", 0), start=start, converts=converts)
         self.model.trial_end = None if trial is None else start + trial
-        self.model.expires_at = min(ends, default=None)
+        self.model.expires_at = None if expires is None else start + expires
         self.due: list[DuePeriod] = []
         if activation == "start":
             for each in range(start, len(self.model.planned)):
