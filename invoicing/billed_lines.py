@@ -1,14 +1,15 @@
 """What due periods are billed: the lines of the plans that held in them, and for how long.
 
 Terms that change within a period make several lines of one key, each for its part. A line whose
-price and quantity go on is one line, so that its tiers go on, too; only a percentage of other lines
-has a line for each part, as it counts the lines that begin with it.
+price and quantity go on is one line, so that its tiers go on, too. An era is a time in which the
+percentages of other lines stay what they are: lines end with it, so that each percentage is of all
+that was billed in its own era.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, Final
@@ -51,29 +52,49 @@ def billed_lines(due: DuePeriod, plans: Plans) -> tuple[PlanLine, ...]:
     Raises `BusinessLogicError` for a plan without lines of the subscription's cycle.
     """
     found: dict[str, list[PlanLine]] = {}
+    era, percentages, until = due.period.start, None, None
     for terms in due.terms:
-        for version_id, many in ((terms.plan_version_id, _ONE), *terms.addons.items()):
-            lines = plans[version_id, due.billing_cycle].lines
-            if not lines:
-                raise BusinessLogicError(
-                    f"plan version {version_id}: has no lines that are billed"
-                    f" {due.billing_cycle}, so there is nothing to bill"
-                )
-            for line in lines:
-                if not (terms.trial and _waived(line)):
-                    _add(found.setdefault(line.key, []), _during(line, terms, many))
+        lines = list(_lines_of(terms, due, plans))
+        now = {(line.key, line.price.price_id) for line in lines if _of_lines(line)}
+        if now != percentages or terms.start != until:
+            era, percentages = terms.start, now
+        until = terms.end
+        for line in lines:
+            _add(found.setdefault(line.key, []), replace(line, era=era))
     last = plans[due.terms[-1].plan_version_id, due.billing_cycle].lines if due.terms else ()
     keys = dict.fromkeys([line.key for line in last if line.key in found] + list(found))
     return tuple(
-        replace(line, span=None if line.span == due.period else line.span)
+        replace(
+            line,
+            span=None if line.span == due.period else line.span,
+            era=None if line.era == due.period.start else line.era,
+        )
         for key in keys
         for line in found[key]
     )
 
 
+def _lines_of(terms: Terms, due: DuePeriod, plans: Plans) -> Iterator[PlanLine]:
+    """The lines that are billed while the terms hold."""
+    for version_id, many in ((terms.plan_version_id, _ONE), *terms.addons.items()):
+        lines = plans[version_id, due.billing_cycle].lines
+        if not lines:
+            raise BusinessLogicError(
+                f"plan version {version_id}: has no lines that are billed"
+                f" {due.billing_cycle}, so there is nothing to bill"
+            )
+        for line in lines:
+            if not (terms.trial and _waived(line)):
+                yield _during(line, terms, many)
+
+
 def _waived(line: PlanLine) -> bool:
     """A trial waives what is due whatever is used: fees, and agreed quantities."""
-    return line.meter_id is None and not model_named(line.price.model).of_lines
+    return line.meter_id is None and not _of_lines(line)
+
+
+def _of_lines(line: PlanLine) -> bool:
+    return model_named(line.price.model).of_lines
 
 
 def _during(line: PlanLine, terms: Terms, many: Decimal) -> PlanLine:
@@ -87,7 +108,7 @@ def _during(line: PlanLine, terms: Terms, many: Decimal) -> PlanLine:
 
 def _add(lines: list[PlanLine], line: PlanLine) -> None:
     """Add a line, or let the one before go on."""
-    if lines and not model_named(line.price.model).of_lines:
+    if lines and lines[-1].era == line.era:
         before = lines[-1]
         assert before.span is not None
         assert line.span is not None

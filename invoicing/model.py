@@ -38,6 +38,8 @@ class PlanLine:
     """How many units are agreed: then there is no meter."""
     span: Period | None = None
     """The part of the due period that the line is billed for; None: all of it."""
+    era: datetime | None = None
+    """Percentages of lines are of those of one era; None: the one that begins with the period."""
 
     def span_in(self, period: Period) -> Period:
         """The span of the line in a due period."""

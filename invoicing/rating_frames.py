@@ -13,7 +13,16 @@ from invoicing.model import WHOLE, Billable, PlanLine
 from invoicing.used import COUNTS, Used
 from invoicing.ways import Way, ways_of
 from rating.engine import rate_period
-from rating.frames import AGREED, GROUPED_USAGE, LINES, PERIOD_KEY, SHARE, USAGE
+from rating.frames import (
+    AGREED,
+    CHOSEN_FROM,
+    GROUPED_USAGE,
+    INSTANT_DTYPE,
+    LINES,
+    PERIOD_KEY,
+    SHARE,
+    USAGE,
+)
 from rating.prices import Price
 from rating.proof import row_digests
 from rating.proration import Share, share_of
@@ -94,6 +103,9 @@ def _lines(billables: Sequence[Billable]) -> tuple[pl.DataFrame, pl.DataFrame]:
         ]
         schema = {**SHARE, AGREED: pl.Boolean()}
         frame = frame.hstack(pl.DataFrame(shares, schema=schema, orient="row"))
+    if any(line.span is not None for each in billables for line in each.lines):
+        eras = [line.era or each.period.start for each in billables for line in each.lines]
+        frame = frame.with_columns(pl.Series(CHOSEN_FROM, eras, INSTANT_DTYPE))
     return frame, pl.DataFrame(agreed, schema=USAGE, orient="row")
 
 

@@ -28,7 +28,7 @@ from invoicing.used import (
     Used,
 )
 from invoicing.ways import PLAIN, Way
-from rating.frames import GROUPED_EVENTS
+from rating.frames import GROUPED_EVENTS, QUANTITY_DTYPE
 from rating.sums import sum_quantities
 from subscriptions.periods import DuePeriod
 from usage.cut import Cut
@@ -42,6 +42,7 @@ _OWNER: Final = pl.Schema(
         "taken_off": pl.Boolean(),
     }
 )
+_MAY_FALL: Final = frozenset({"latest", "avg", "min", "percentile"})
 _ADDITIVE: Final = frozenset({"count", "sum", "weighted_sum"})
 
 DueKey = tuple[SubscriptionId, datetime]
@@ -231,6 +232,18 @@ def _added_up(
     # A subject that left and came back has several stretches in one period.
     summed = sum_quantities(used.sort(key), key, "quantity", COUNTS)
     if parted:
+        # What may fall, such as the latest value, is billed once: what it fell by is not paid back.
+        falls = [name for name, meter in bent.items() if meter.aggregation in _MAY_FALL]
+        behind = used.filter("taken_off").select(key).unique()
+        later = summed.join(behind, on=key, how="semi").select(*key, fell=pl.col("quantity") < 0)
+        fell = pl.col("fell").fill_null(value=False) & pl.col("meter_id").is_in(falls)
+        summed = (
+            summed.join(later, on=key, how="left", maintain_order="left")
+            .with_columns(
+                quantity=pl.when(fell).then(pl.lit(0, QUANTITY_DTYPE)).otherwise("quantity")
+            )
+            .drop("fell")
+        )
         summed = summed.filter(pl.any_horizontal(pl.col(name) != 0 for name in numbers))
     return summed.select(schema.names()).match_to_schema(schema)
 

@@ -19,7 +19,7 @@ from rating.frames import DERIVATION, LINE_KEY, LINES, RATED, check_schema
 from rating.pieces import make_pieces, sum_lines, tell
 from rating.prices import Price
 from rating.rounding import check_minor, with_minor
-from rating.share import DENOMINATOR, IS_PART, split_shares
+from rating.share import DENOMINATOR, IS_PART, split_choice, split_shares
 from rating.slices import SLICE_LINES, rated_in_threads, slices_of
 from rating.steps import (
     amount_discount,
@@ -130,10 +130,11 @@ def _run(
     lines: pl.DataFrame, usage: pl.DataFrame, book: PriceBook, events: pl.DataFrame | None
 ) -> list[Work]:
     """All steps, one after the other; for lines that are percentages of others, after these."""
-    plain, shares = split_shares(lines)
+    rest, chosen_from = split_choice(lines)
+    plain, shares = split_shares(rest)
     check_schema("lines", plain, LINES, (*LINE_KEY, "price_id"))
     work = Work(
-        plain.with_row_index("line").hstack(shares),
+        plain.with_row_index("line").hstack(shares).with_columns(chosen_from),
         checked_usage(usage),
         book,
         checked_events(events),

@@ -53,6 +53,10 @@ LINES: Final = pl.Schema(
 SHARE: Final = pl.Schema({"share_numerator": pl.Int64(), "share_denominator": pl.Int64()})
 """Lines may carry these two: which share of its period a line is for, else all of it."""
 
+CHOSEN_FROM: Final = "chosen_from"
+"""Lines may carry this instant: a percentage of lines is of those of its subscription that carry
+the same one; without it, of those of its period."""
+
 AGREED: Final = "agreed"
 """Beside `SHARE`, a Boolean: the quantity was agreed, not used, and is for the whole period. Then
 the share is taken of all that the model makes of it, and not of its fixed amounts alone; its units

@@ -12,7 +12,7 @@ from typing import Final
 import polars as pl
 
 from rating.errors import RatingInputError
-from rating.frames import AGREED, SHARE, SHARE_LIMIT
+from rating.frames import AGREED, CHOSEN_FROM, INSTANT_DTYPE, SHARE, SHARE_LIMIT
 
 NUMERATOR: Final = pl.col("share_numerator").cast(pl.Int128)
 DENOMINATOR: Final = pl.col("share_denominator").cast(pl.Int128)
@@ -33,6 +33,20 @@ def split_shares(lines: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         lines = lines.drop(AGREED)
     plain, shares = _split(lines)
     return plain, shares.with_columns(agreed)
+
+
+def split_choice(lines: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series]:
+    """Lines without `CHOSEN_FROM`, and what it says, or the start of the period.
+
+    Raises `RatingInputError` for a column that holds something else.
+    """
+    if CHOSEN_FROM not in lines.columns:
+        start = lines.get_column("period_start", default=None)
+        return lines, (pl.Series(CHOSEN_FROM, []) if start is None else start.alias(CHOSEN_FROM))
+    chosen = lines[CHOSEN_FROM]
+    if chosen.dtype != INSTANT_DTYPE or chosen.null_count():
+        raise RatingInputError(f"lines: {CHOSEN_FROM} needs instants without nulls")
+    return lines.drop(CHOSEN_FROM), chosen
 
 
 def _split(lines: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -20,9 +20,12 @@ import polars as pl
 
 from rating.errors import LineOrderError, RatingInputError
 from rating.exact import LIMB, int128
-from rating.frames import PERIOD_KEY
+from rating.frames import CHOSEN_FROM
 from rating.rounding import minor_factor
 from rating.work import Step, Work
+
+_TOGETHER: Final = ("subscription_id", CHOSEN_FROM)
+"""Lines that a percentage may be of."""
 
 WAVES_MAX: Final = 8
 """Percentages of percentages, and so on: so many one after the other."""
@@ -86,18 +89,18 @@ def _billed(lines: pl.DataFrame) -> pl.DataFrame:
 def _edges(work: Work) -> pl.DataFrame:
     """Each `line` that is a percentage, with each line that it has `chosen`."""
     percentages = work.lines.filter("of_lines")
-    wanted = percentages.select("line", *PERIOD_KEY, "price_id", "currency").join(
+    wanted = percentages.select("line", *_TOGETHER, "price_id", "currency").join(
         work.book.chosen, on="price_id"
     )
     others = work.lines.select(
-        *PERIOD_KEY, "line_key", "of_lines", chosen="line", chosen_currency="currency"
+        *_TOGETHER, "line_key", "of_lines", chosen="line", chosen_currency="currency"
     )
     star = pl.col("name").str.ends_with("*")
     whole = wanted.filter(~star).join(
-        others, left_on=[*PERIOD_KEY, "name"], right_on=[*PERIOD_KEY, "line_key"]
+        others, left_on=[*_TOGETHER, "name"], right_on=[*_TOGETHER, "line_key"]
     )
     begins = pl.col("line_key").str.starts_with(pl.col("name").str.strip_suffix("*"))
-    starred = wanted.filter(star).join(others.filter(~pl.col("of_lines")), on=PERIOD_KEY)
+    starred = wanted.filter(star).join(others.filter(~pl.col("of_lines")), on=_TOGETHER)
     starred = starred.filter(begins)
     names = ["line", "chosen", "currency", "chosen_currency"]
     edges = pl.concat([whole.select(names), starred.select(names)])

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from uuid import UUID
 
 import sql
+from catalog.meter_definition import is_slug
 from core.calendar.intervals import Interval
 from core.errors import BusinessLogicError, ConflictError, NotFoundError, ValidationError
-from core.events import TEXT_BYTES_MAX
 from core.ids import PlanId, TenantId
 from core.money import Currency
+from core.refusals import located
 from db.postgres import Connection
+from subscriptions.customer_subjects import check_subject
 from subscriptions.subscription import Subscription
 
 SUBJECTS_MAX = 1000
@@ -57,6 +59,8 @@ def find_version(
     version_id: UUID | None = None,
 ) -> Version:
     """A version by plan and number, the newest without one, or by id. Raises `NotFoundError`."""
+    if plan is not None and not is_slug(plan):
+        raise NotFoundError(f"plan: there is none called {plan!r}", field="plan")
     row = conn.execute(
         sql.load("postgres/queries/select_subscribed_version"),
         {"tenant_id": tenant_id, "id": version_id, "slug": plan, "number": number},
@@ -168,10 +172,9 @@ def check_subjects(subjects: Sequence[str] | None) -> tuple[str, ...] | None:
         )
     for subject in _twice(subjects):
         raise ValidationError(f"subjects: {subject!r} is there twice", field="subjects")
-    most = TEXT_BYTES_MAX["subject"]
-    for subject in subjects:
-        if not 1 <= len(subject.encode()) <= most:
-            raise ValidationError(f"subjects: each has 1 to {most} bytes", field="subjects")
+    for index, subject in enumerate(subjects):
+        with located(f"subjects[{index}]"):
+            check_subject(subject)
     return tuple(sorted(subjects))
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 import pydantic
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from core.errors import ValidationError
 from core.ids import TenantId
@@ -28,25 +29,21 @@ from subscriptions.commands import (
     StartTrial,
     Uncancel,
 )
+from subscriptions.instants import Instant
 
-_DECIMALS: Final = 12
-_QUANTITY_BELOW: Final = Decimal(10) ** 15
+_DECIMAL: Final = re.compile(r"[0-9]{1,15}(\.[0-9]{1,12})?")
+ADDONS_MAX: Final = Decimal(10) ** 6
+"""So many of one add-on at most."""
 
 
 def _quantity(text: str) -> str:
-    try:
-        number = Decimal(text)
-    except InvalidOperation:
-        number = Decimal(-1)
-    exponent = number.as_tuple().exponent
-    if not (number.is_finite() and 0 <= number < _QUANTITY_BELOW and int(exponent) >= -_DECIMALS):
+    if not _DECIMAL.fullmatch(text):
         raise ValueError("give a decimal text, 0 to below 10^15, with at most 12 decimals")
     return text
 
 
 Quantity = Annotated[str, AfterValidator(_quantity)]
 Quantities = Annotated[dict[str, Quantity], Field(max_length=500)]
-Instant = AwareDatetime
 When = Literal["now", "period_end"] | Instant
 
 
@@ -130,6 +127,8 @@ class ChangeBody(_Chosen):
             return None, frozenset()
         wanted, drops = {}, set[UUID]()
         for slug, many in (quantities_of(self.addons) or {}).items():
+            if many > ADDONS_MAX:
+                raise ValidationError(f"addons.{slug}: at most {ADDONS_MAX}", field="addons")
             version = find_version(conn, tenant_id, plan=slug)
             wanted[version.id] = many
             drops.update(version_ids(conn, tenant_id, version.plan_id))

@@ -17,8 +17,10 @@ from core.clock import Clock
 from core.errors import ConflictError, ValidationError
 from core.ids import SubscriptionId, new_uuid
 from db.postgres import Connection
+from subscriptions.change_history import changes_of
 from subscriptions.checks import Version, check_addons, check_buys, check_overlap, check_subjects
 from subscriptions.customers import Customer
+from subscriptions.instants import check_instant
 from subscriptions.standing import Activation, Standing, steps_until
 from subscriptions.store import earliest_period, insert
 from subscriptions.subscription import Subscription, page_of_subscriptions
@@ -51,6 +53,9 @@ class NewSubscription:
     def __post_init__(self) -> None:
         check_slug(self.slug)
         check_metadata(self.metadata)
+        for name in ("start", "anchor", "trial_ends_at", "expires_at"):
+            if isinstance(at := getattr(self, name), datetime):
+                check_instant(at, name)
         for name in ("trial_ends_at", "expires_at"):
             at = getattr(self, name)
             if at is not None and at <= self.start:
@@ -98,13 +103,13 @@ def ensure_subscription(
 ) -> tuple[Subscription, bool]:
     """The subscription with the slug, created if missing; and whether it was created.
 
-    An existing one stays as it is. Raises as `create_subscription`, and `ConflictError` when the
-    slug stands for something else.
+    An existing one stays as it is, also where it has another plan by now. Raises as
+    `create_subscription`, and `ConflictError` when the slug stands for something else.
     """
     known = page_of_subscriptions(conn, customer.tenant_id, slug=new.slug, limit=1)
     if not known:
         return create_subscription(conn, clock, customer, version, new), True
-    _check_same(known[0], customer, version, new)
+    _check_same(conn, known[0], customer, version, new)
     return known[0], False
 
 
@@ -179,11 +184,17 @@ def _calendar_start(start: datetime, cycle: Cycle) -> datetime:
 
 
 def _check_same(
-    known: Subscription, customer: Customer, version: Version, new: NewSubscription
+    conn: Connection,
+    known: Subscription,
+    customer: Customer,
+    version: Version,
+    new: NewSubscription,
 ) -> None:
+    [first, *_] = [*changes_of(conn, known.tenant_id, known.id, limit=1), None]
+    plan = known.plan if first is None else (first.before or first.after)["plan"]
     for word, before, now in (
         ("customer", known.customer, customer.slug),
-        ("plan", known.plan, version.plan),
+        ("plan", plan, version.plan),
         ("anchor", known.anchor, _anchor(new, known.cycle)),
         ("billing_cycle", str(known.interval), str(new.interval)),
     ):

@@ -65,7 +65,7 @@ def link_subject(
     that time, or this one in other dates, and for a customer that was deleted; `ValidationError`
     for an empty range or a name that no event can have.
     """
-    _check_subject(subject)
+    check_subject(subject)
     _check_instant("from", valid_from)
     if valid_to is not None:
         _check_instant("to", valid_to)
@@ -106,7 +106,7 @@ def unlink_subject(
     The link as it was known before stays on record; one that begins at `at` never held. The
     customer must be locked. Raises `NotFoundError` when there is none.
     """
-    _check_subject(subject)
+    check_subject(subject)
     _check_instant("at", at)
     now = _lock(conn, clock, customer.tenant_id, subject)
     point = {
@@ -182,7 +182,8 @@ def customer_of(
     return None if row is None else row["customer_id"]
 
 
-def _check_subject(subject: str) -> None:
+def check_subject(subject: str) -> None:
+    """Raise `ValidationError` for a name that no event can have."""
     if not 1 <= len(check_text(subject, "subject").encode()) <= TEXT_BYTES_MAX["subject"]:
         raise ValidationError(
             f"subject: give 1 to {TEXT_BYTES_MAX['subject']} bytes", field="subject"

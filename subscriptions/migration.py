@@ -17,7 +17,7 @@ from core.clock import Clock
 from core.errors import TollbookError
 from core.ids import TenantId, format_id
 from db.postgres import Connection, Database
-from subscriptions.checks import Version, find_version
+from subscriptions.checks import Version, find_version, version_ids
 from subscriptions.commands import Change
 from subscriptions.commands.base import When
 from subscriptions.customers import lock_customers
@@ -100,7 +100,8 @@ def migrate(
     """Move all live subscriptions of a plan to one of its versions, the newest without a number.
 
     At once, at the end of the period of each, or from an instant on. Whoever has that version then
-    is left alone, so a run that was killed is just run again. `progress` takes how many were
+    is left alone, so a run that was killed is just run again. What is planned of other plans stays;
+    what is planned of this one moves, too. `progress` takes how many were
     looked at. Raises `NotFoundError` for the plan or its version.
     """
     report, after = None, _NIL
@@ -136,8 +137,9 @@ def migrate_batch(
         report = MigrationReport(plan, version.number, dry_run)
         rows = _candidates(conn, acting.tenant_id, version, after or _NIL)
         lock_customers(conn, acting.tenant_id, sorted({row["customer_id"] for row in rows}))
+        versions = frozenset(version_ids(conn, acting.tenant_id, version.plan_id))
         for row in rows:
-            _move(conn, clock, acting.tenant_id, row, version, when, report)
+            _move(conn, clock, acting.tenant_id, row, version, versions, when, report)
     return report, rows[-1]["id"] if len(rows) == BATCH else None
 
 
@@ -156,10 +158,12 @@ def _move(
     tenant_id: TenantId,
     row: dict[str, Any],
     version: Version,
+    versions: frozenset[UUID],
     when: When,
     report: MigrationReport,
 ) -> None:
-    command = Change(version.id, when=_not_before_now(when, clock), keeps=version.agreed)
+    at = _not_before_now(when, clock)
+    command = Change(version.id, when=at, keeps=version.agreed, only=versions)
     name = format_id("sub", row["id"])
     try:
         with conn.transaction():

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
 import pydantic
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from core.calendar.intervals import Interval
 from core.calendar.zones import add_days, parse_time_zone
@@ -20,6 +20,7 @@ from subscriptions.checks import find_version
 from subscriptions.command_bodies import Quantities, quantities_of
 from subscriptions.create import NewSubscription, create_subscription
 from subscriptions.customers import find_customer
+from subscriptions.instants import Instant
 from subscriptions.subscription import Subscription
 
 TRIAL_DAYS_MAX: Final = 730
@@ -42,14 +43,14 @@ class NewSubscriptionBody(BaseModel):
     customer: str
     plan: str
     version: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
-    start: AwareDatetime | None = None
+    start: Instant | None = None
     billing_cycle: str = "monthly"
-    anchor: Literal["anniversary", "calendar", "trial_end"] | AwareDatetime = "anniversary"
+    anchor: Literal["anniversary", "calendar", "trial_end"] | Instant = "anniversary"
     activation: Literal["start", "payment"] = "start"
     trial_days: Annotated[int, Field(ge=1, le=TRIAL_DAYS_MAX)] | None = None
-    trial_ends_at: AwareDatetime | None = None
+    trial_ends_at: Instant | None = None
     trial_converts: bool = True
-    expires_at: AwareDatetime | None = None
+    expires_at: Instant | None = None
     quantities: Quantities = {}
     subjects: list[str] | None = None
     metadata: dict[str, str] = {}

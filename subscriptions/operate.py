@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -10,7 +12,7 @@ from core.clock import Clock
 from core.errors import BusinessLogicError, PreconditionError, ValidationError
 from core.ids import TenantId, format_id
 from db.postgres import Connection
-from subscriptions.checks import check_addons, check_buys, check_overlap, find_version
+from subscriptions.checks import Version, check_addons, check_buys, check_overlap, find_version
 from subscriptions.commands import Command
 from subscriptions.customers import lock_customers, read_customer, refuse_deleted
 from subscriptions.errors import SubscriptionNotFoundError
@@ -22,6 +24,7 @@ from subscriptions.subscription import (
     find_subscription,
     subscription_key,
 )
+from subscriptions.timeline import Terms, joined
 
 
 def perform(
@@ -63,7 +66,9 @@ def perform(
         return known
     if known.standing.status in OVER:
         refuse_deleted(read_customer(conn, tenant_id, format_id("cus", known.customer_id)))
-    _check_plans(conn, known, after)
+    after = _fitting(conn, known, after)
+    if replace(after, at=known.standing.at) == known.standing:
+        return known
     saved = save(conn, clock, known, command.name, after)
     check_overlap(conn, saved)
     return saved
@@ -108,11 +113,14 @@ def _instant(clock: Clock, as_of: datetime | None) -> datetime:
     return as_of or now
 
 
-def _check_plans(conn: Connection, known: Subscription, after: Standing) -> None:
-    """Raise where something came in that the customer cannot buy, or that is not sold."""
+def _fitting(conn: Connection, known: Subscription, after: Standing) -> Standing:
+    """The same without quantities that a plan version does not know, as one that is planned may.
+
+    Raises where something came in that the customer cannot buy, or that no version knows.
+    """
     before, bought = _bought(known.standing), _bought(after)
     if before == bought:
-        return
+        return after
     had, wanted = (
         {each for version_id, addons, _ in some for each in (version_id, *addons)}
         for some in (before, bought)
@@ -123,9 +131,23 @@ def _check_plans(conn: Connection, known: Subscription, after: Standing) -> None
     for each in sorted(wanted - had):
         payer = f"subscription {known.slug!r}"
         check_buys(conn, versions[each], known.currency, known.interval, payer=payer)
-    for version_id, addons, keys in bought:
-        versions[version_id].check_quantities(keys)
+    for version_id, addons, _ in bought:
         check_addons(versions[version_id], [versions[each] for each in addons])
+    agreed = frozenset().union(*(version.agreed for version in versions.values()))
+    keys = frozenset().union(*(keys for _, _, keys in bought))
+    versions[after.plan_version_id].check_quantities(keys - agreed)
+    return _pruned(after, versions)
+
+
+def _pruned(standing: Standing, versions: Mapping[UUID, Version]) -> Standing:
+    def fitting(terms: Terms) -> Terms:
+        known = versions[terms.plan_version_id].agreed
+        return replace(
+            terms, quantities={key: each for key, each in terms.quantities.items() if key in known}
+        )
+
+    terms = joined(fitting(each) for each in standing.terms)
+    return replace(standing, terms=terms).holding(fitting(standing.chosen(standing.at)))
 
 
 def _bought(standing: Standing) -> set[tuple[UUID, frozenset[UUID], frozenset[str]]]:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Body, Path, Request
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from api.acting import ActingOf
 from api.paging import id_cursor_of, id_of
@@ -17,6 +17,7 @@ from identity.api_keys import SUBSCRIPTIONS_READ, SUBSCRIPTIONS_WRITE
 from invoicing.document import invoice_document
 from invoicing.subscription_preview import preview_subscription
 from subscriptions.command_bodies import parse_command
+from subscriptions.instants import Instant
 from subscriptions.migration import migrate_batch
 
 Name = Annotated[str, Path(description="The subscription's id (`sub_…`) or slug.")]
@@ -35,7 +36,7 @@ class MigrationBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     version: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
-    at: Literal["now", "period_end"] | AwareDatetime = "period_end"
+    at: Literal["now", "period_end"] | Instant = "period_end"
     dry_run: bool = False
     cursor: str | None = None
 

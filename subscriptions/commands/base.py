@@ -7,6 +7,7 @@ from typing import ClassVar, Literal, Protocol
 
 from core.calendar.cycle import Cycle
 from core.errors import BusinessLogicError, ValidationError
+from subscriptions.instants import check_instant
 from subscriptions.lifecycle import OVER, SERVED, InvalidStateTransitionError
 from subscriptions.standing import Standing
 
@@ -36,7 +37,7 @@ def instant_of(when: When, standing: Standing, at: datetime, cycle: Cycle) -> da
         if standing.status == "TRIALING" and standing.trial_ends_at:
             return standing.trial_ends_at
         return cycle.period_of(max(at, standing.start)).end
-    if when < at:
+    if check_instant(when, "at") < at:
         raise ValidationError(
             f"at: {when.isoformat()} lies before {at.isoformat()}; give that or a later one",
             field="at",

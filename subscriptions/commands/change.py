@@ -21,7 +21,8 @@ class Change:
 
     `quantities` replace those of the same keys. With another plan version, those that stand in
     `keeps` are kept: the ones that it knows. Of `addons` there are so many from then on, instead of
-    those in `drops`, the other versions of the same add-ons; none where it says zero.
+    those in `drops`, the other versions of the same add-ons; none where it says zero. With `only`,
+    terms of other plan versions stay as they are.
     """
 
     name: ClassVar[str] = "change"
@@ -31,6 +32,7 @@ class Change:
     keeps: frozenset[str] = frozenset()
     addons: Mapping[UUID, Decimal] | None = None
     drops: frozenset[UUID] = frozenset()
+    only: frozenset[UUID] | None = None
 
     def apply(self, standing: Standing, at: datetime, cycle: Cycle) -> Standing:
         """What is billed splits at the instant; before it begins, the choice changes."""
@@ -45,6 +47,8 @@ class Change:
         return standing if changed == standing else replace(changed, at=at)
 
     def _changed(self, terms: Terms) -> Terms:
+        if self.only is not None and terms.plan_version_id not in self.only:
+            return terms
         plan = self.plan_version_id or terms.plan_version_id
         kept = {
             key: each

@@ -104,10 +104,8 @@ class Life:
             self.day += 1
             self.wake()
 
-    def wake(self) -> None:
-        """What happens by itself this morning."""
-        if self.over:
-            return
+    def ends(self) -> None:
+        """What ends by itself this morning."""
         if self.cancel_at == self.day:
             self.become("CANCELED")
         elif self.expires_at == self.day:
@@ -116,6 +114,11 @@ class Life:
             self.become("CANCELED")
         elif self.status == "TRIALING" and self.trial_end == self.day and not self.converts:
             self.become("EXPIRED")
+
+    def wake(self) -> None:
+        """What happens by itself this morning."""
+        if not self.over:
+            self.ends()
         if self.over:
             return
         if self.status == "FREE" and self.start == self.day and self.planned[self.day]:

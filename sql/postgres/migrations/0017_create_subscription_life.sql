@@ -132,7 +132,11 @@ ON subscriptions.subscription_changes FOR EACH ROW EXECUTE FUNCTION bitemporal.r
 
 ALTER TABLE subscriptions.subscriptions NO FORCE ROW LEVEL SECURITY;
 ALTER TABLE subscriptions.subscriptions DISABLE TRIGGER subscriptions_keep_history;
-UPDATE subscriptions.subscriptions SET start_at = anchor_at, over_at = ended_at;
+UPDATE subscriptions.subscriptions
+SET start_at = anchor_at,
+    over_at = CASE WHEN status IN ('CANCELED', 'EXPIRED') THEN ended_at END,
+    cancel_at = CASE WHEN status NOT IN ('CANCELED', 'EXPIRED') THEN ended_at END,
+    next_step_at = CASE WHEN status NOT IN ('CANCELED', 'EXPIRED') THEN ended_at END;
 INSERT INTO subscriptions.subscription_terms
     (id, tenant_id, subscription_id, plan_version_id, valid_from, valid_to, recorded_from)
 SELECT id, tenant_id, id, plan_version_id, start_at, coalesce(ended_at, 'infinity'), recorded_from
@@ -167,5 +171,5 @@ END
 $$;
 GRANT UPDATE (recorded_to) ON subscriptions.subscription_terms, subscriptions.subscription_pauses
 TO tollbook_api, tollbook_operator;
-CREATE INDEX subscriptions_by_plan ON subscriptions.subscriptions (tenant_id, plan_id, id)
+CREATE INDEX subscriptions_alive ON subscriptions.subscriptions (tenant_id, id)
 WHERE status NOT IN ('CANCELED', 'EXPIRED');

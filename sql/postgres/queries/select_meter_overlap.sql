@@ -1,13 +1,26 @@
+-- Whoever waits for a first payment is going to price from its start on.
+WITH planned AS (
+    SELECT terms.subscription_id, terms.plan_version_id, terms.addons, terms.valid_from, terms.valid_to
+    FROM subscriptions.subscriptions AS subscription
+    JOIN subscriptions.subscription_terms AS terms ON terms.subscription_id = subscription.id
+    WHERE subscription.tenant_id = %(tenant_id)s
+        AND subscription.customer_id = (SELECT customer_id FROM subscriptions.subscriptions WHERE id = %(id)s)
+        AND terms.recorded_to = 'infinity'
+    UNION ALL
+    SELECT id, plan_version_id, addons, start_at, 'infinity'
+    FROM subscriptions.subscriptions
+    WHERE tenant_id = %(tenant_id)s
+        AND customer_id = (SELECT customer_id FROM subscriptions.subscriptions WHERE id = %(id)s)
+        AND status = 'FREE' AND activation = 'payment'
+)
 -- Where another subscription of the same customer prices a meter of this one at the same time, for a
 -- subject that both bill.
 SELECT other.slug, meter.slug AS meter, greatest(theirs.valid_from, ours.valid_from) AS since
 FROM subscriptions.subscriptions AS mine
-JOIN subscriptions.subscription_terms AS ours
-    ON ours.subscription_id = mine.id AND ours.recorded_to = 'infinity'
+JOIN planned AS ours ON ours.subscription_id = mine.id
 JOIN subscriptions.subscriptions AS other
     ON other.tenant_id = mine.tenant_id AND other.customer_id = mine.customer_id AND other.id <> mine.id
-JOIN subscriptions.subscription_terms AS theirs
-    ON theirs.subscription_id = other.id AND theirs.recorded_to = 'infinity'
+JOIN planned AS theirs ON theirs.subscription_id = other.id
 CROSS JOIN LATERAL (
     SELECT ours.plan_version_id AS id UNION ALL SELECT key::uuid FROM jsonb_object_keys(ours.addons) AS key
 ) AS we
