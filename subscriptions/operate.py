@@ -118,7 +118,7 @@ def _check_plans(conn: Connection, known: Subscription, after: Standing) -> None
         version.check_quantities(keys)
         if version_id not in before:
             payer = f"subscription {known.slug!r}"
-            check_buys(conn, version, known.currency, known.interval, payer=payer)
+            check_buys(version, known.currency, known.interval, payer=payer)
 
 
 def _bought(standing: Standing) -> dict[UUID, set[str]]:

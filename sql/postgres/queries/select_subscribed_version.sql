@@ -5,7 +5,10 @@ SELECT version.id, version.plan_id, plan.slug AS plan, version.number, version.c
     array(
         SELECT card.key FROM catalog.rate_cards AS card
         WHERE card.plan_version_id = version.id AND card.quantity IS NOT NULL
-    ) AS agreed
+    ) AS agreed,
+    array(
+        SELECT DISTINCT card.cadence FROM catalog.rate_cards AS card WHERE card.plan_version_id = version.id
+    ) AS cycles
 FROM catalog.plan_versions AS version
 JOIN catalog.pricing_plans AS plan ON plan.id = version.plan_id
 WHERE version.tenant_id = %(tenant_id)s
