@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
-from typing import Final
 
 from fastapi import FastAPI
 from starlette.types import ASGIApp
@@ -23,6 +21,7 @@ from api.problems import install_problem_handlers
 from catalog.snapshot import ApiKeyPrincipal, SnapshotSource
 from core.clock import Clock, SystemClock
 from core.cloudevents.columnar.admitting import warm_up
+from core.collecting import collect_less
 from core.errors import DependencyDownError
 from identity.api_keys import EVENTS_WRITE
 from ingest.intake import Intake
@@ -33,9 +32,6 @@ from ingest.limits.shared_slots import SharedSlots
 from ingest.publisher import Publisher
 from ingest.router import create_router
 from ingest.settings import BODY_BYTES_MAX, IngestSettings
-
-_YOUNG_OBJECTS: Final = 50_000
-"""Made and not yet gone before a collection looks: more than those of all requests under way."""
 
 
 class RunningIntake:
@@ -60,9 +56,7 @@ class RunningIntake:
         self._log = KafkaLog(settings)
         self._intake = Intake(Publisher(self._log, settings), self._clock)
         await asyncio.gather(self._log.first_probe(), self.gate.start())
-        gc.collect()
-        gc.freeze()  # what is there now stays: no collection has to look at it again
-        gc.set_threshold(_YOUNG_OBJECTS, *gc.get_threshold()[1:])
+        collect_less()
 
     async def stop(self) -> None:
         """Requests under way have been answered before: the server waits for them."""

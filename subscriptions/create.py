@@ -83,7 +83,7 @@ def create_subscription(
     slug in use, or where another subscription prices the same usage at the same time,
     `BusinessLogicError` for a version that cannot be bought, `ValidationError` naming the field.
     """
-    check_buys(conn, version, customer.currency, new.interval, payer=f"customer {customer.slug!r}")
+    check_buys(version, customer.currency, new.interval, payer=f"customer {customer.slug!r}")
     version.check_quantities(new.quantities)
     check_addons(version, [])
     made = _made(clock, customer, version, new)

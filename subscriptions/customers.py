@@ -84,7 +84,9 @@ def find_customer(conn: Connection, tenant_id: TenantId, reference: str) -> Cust
 
 def lock_customer(conn: Connection, tenant_id: TenantId, reference: str) -> Customer:
     """The same, deleted or not."""
-    customer_id = read_customer(conn, tenant_id, reference).id
+    customer_id = _id_of(conn, tenant_id, reference)
+    if customer_id is None:
+        raise _no_customer(reference)
     lock_customers(conn, tenant_id, [customer_id])
     return read_customer(conn, tenant_id, format_id("cus", customer_id))
 
@@ -98,24 +100,28 @@ def lock_customers(conn: Connection, tenant_id: TenantId, ids: Sequence[UUID]) -
 
 def read_customer(conn: Connection, tenant_id: TenantId, reference: str) -> Customer:
     """The customer with an id, deleted or not, or with a slug. Raises `CustomerNotFoundError`."""
-    if match := _ID.fullmatch(reference):
-        customer_id = CustomerId(UUID(hex=match[1]))
-        found = page_of_customers(conn, tenant_id, ids=[customer_id], deleted=None)
-    else:
-        found = _called(conn, tenant_id, reference)
+    customer_id = _id_of(conn, tenant_id, reference)
+    found = customer_id and page_of_customers(conn, tenant_id, ids=[customer_id], deleted=None)
     if not found:
-        raise CustomerNotFoundError(
-            f"customer: there is none called {reference!r}", customer=reference
-        )
+        raise _no_customer(reference)
     return found[0]
 
 
-def _called(conn: Connection, tenant_id: TenantId, slug: str) -> list[Customer]:
-    values = {"tenant_id": tenant_id, "slug": slug}
-    row = None
-    if is_slug(slug):
-        row = conn.execute(sql.load("postgres/queries/select_customer_id"), values).fetchone()
-    return [] if row is None else page_of_customers(conn, tenant_id, ids=[row["id"]], deleted=None)
+def _no_customer(reference: str) -> CustomerNotFoundError:
+    return CustomerNotFoundError(
+        f"customer: there is none called {reference!r}", customer=reference
+    )
+
+
+def _id_of(conn: Connection, tenant_id: TenantId, reference: str) -> UUID | None:
+    """The id that a reference is, or stands for; None where there is no such slug."""
+    if match := _ID.fullmatch(reference):
+        return UUID(hex=match[1])
+    if not is_slug(reference):
+        return None
+    values = {"tenant_id": tenant_id, "slug": reference}
+    row = conn.execute(sql.load("postgres/queries/select_customer_id"), values).fetchone()
+    return None if row is None else row["id"]
 
 
 def refuse_deleted(customer: Customer, field: str = "customer") -> None:

@@ -130,7 +130,7 @@ def _fitting(conn: Connection, known: Subscription, after: Standing) -> Standing
     }
     for each in sorted(wanted - had):
         payer = f"subscription {known.slug!r}"
-        check_buys(conn, versions[each], known.currency, known.interval, payer=payer)
+        check_buys(versions[each], known.currency, known.interval, payer=payer)
     for version_id, addons, _ in bought:
         check_addons(versions[version_id], [versions[each] for each in addons])
     agreed = frozenset().union(*(version.agreed for version in versions.values()))

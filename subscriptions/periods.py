@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from itertools import islice, takewhile
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
@@ -193,7 +193,14 @@ def _periods(row: dict[str, Any], start: datetime) -> Iterator[Period]:
 
 
 def _ended_periods(row: dict[str, Any], as_of: datetime) -> Iterator[Period]:
-    return takewhile(lambda period: period.end <= as_of, _periods(row, row["period_start"]))
+    """The row knows its earliest one; only who missed more than that needs the calendar."""
+    period = Period(row["period_start"], row["period_end"])
+    while period.end <= as_of:
+        yield period
+        following = next(_periods(row, period.end), None) if period.end < as_of else None
+        if following is None:
+            return
+        period = following
 
 
 def _links(conn: Connection, rows: Sequence[dict[str, Any]]) -> dict[UUID, list[dict[str, Any]]]:

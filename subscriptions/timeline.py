@@ -104,7 +104,13 @@ def billed(
     """What is billed of a period: the terms within it, without pauses, up to the end."""
     end = period.end if ended_at is None else min(period.end, ended_at)
     found = [
-        replace(each, start=max(each.start, period.start), end=min(each.end or end, end))
+        Terms(
+            max(each.start, period.start),
+            min(each.end or end, end),
+            each.plan_version_id,
+            each.quantities,
+            each.trial,
+        )
         for each in terms
     ]
     for pause in pauses:

@@ -95,8 +95,10 @@ def _run(
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+    from core.collecting import collect_less
     from invoicing.billing_run import BillingRunner
 
+    collect_less()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
         task = bars.add_task(f"customers of {tenant.slug}", total=None)

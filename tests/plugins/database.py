@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import count
 from typing import Concatenate, ParamSpec, TypeVar
 from urllib.parse import urlsplit, urlunsplit
@@ -29,8 +30,8 @@ def do(
         return call(conn, *args, **words)
 
 
-@pytest.fixture
-def database_url(installer: Installer) -> Iterator[str]:
+@contextmanager
+def new_database(installer: Installer) -> Iterator[str]:
     """The URL of an empty database with all schemas, gone afterwards."""
     servers = installer._servers.postgres
     name = f"database_{next(_numbers)}"
@@ -38,6 +39,13 @@ def database_url(installer: Installer) -> Iterator[str]:
         server.execute(f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE} STRATEGY FILE_COPY".encode())
         yield urlunsplit(urlsplit(servers)._replace(path=f"/{name}"))
         server.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+@pytest.fixture
+def database_url(installer: Installer) -> Iterator[str]:
+    """The same for one test."""
+    with new_database(installer) as url:
+        yield url
 
 
 @pytest.fixture

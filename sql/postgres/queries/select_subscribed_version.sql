@@ -13,7 +13,10 @@ SELECT version.id, version.plan_id, plan.slug AS plan, plan.kind, version.number
         SELECT meter.slug FROM catalog.rate_cards AS card
         JOIN catalog.meters AS meter ON meter.id = card.meter_id
         WHERE card.plan_version_id = version.id
-    ) AS meters
+    ) AS meters,
+    array(
+        SELECT DISTINCT card.cadence FROM catalog.rate_cards AS card WHERE card.plan_version_id = version.id
+    ) AS cycles
 FROM catalog.plan_versions AS version
 JOIN catalog.pricing_plans AS plan ON plan.id = version.plan_id
 WHERE version.tenant_id = %(tenant_id)s
