@@ -2,7 +2,8 @@
 
 Terms that change within a period make several lines of one key, each for its part. A line whose
 price and quantity go on is one line, so that its tiers go on, too; only a percentage of other lines
-has a line for each part, as it counts the lines that begin with it.
+has a line for each part, as it counts the lines that begin with it. Prices of the customer's own go
+before the plan's while they hold.
 """
 
 from __future__ import annotations
@@ -15,15 +16,23 @@ from uuid import UUID
 
 import sql
 from catalog.meters import MeterDefinition
+from catalog.price_store import price_of_row
+from catalog.sold_lines import meter_of_row
 from core.calendar.intervals import Interval
-from core.errors import BusinessLogicError, InternalError
+from core.errors import BusinessLogicError
 from core.ids import MeterId, TenantId
-from core.money import Currency
 from core.period import Period
 from db.postgres import Connection
-from invoicing.model import PlanLine
-from rating.prices import Price, model_named
-from rating.rounding import parse_rounding_mode
+from invoicing.model import MINIMUM_KEY, PlanLine
+from rating.prices import model_named
+from subscriptions.contracts.negotiated import (
+    NOTHING,
+    CustomPrice,
+    Minimum,
+    Negotiated,
+    edges,
+    price_at,
+)
 from subscriptions.periods import DuePeriod
 from subscriptions.timeline import Terms
 
@@ -36,16 +45,20 @@ class BilledPlan:
     version: int
     lines: tuple[PlanLine, ...]
     meters: tuple[MeterDefinition, ...]
+    plan_id: UUID | None = None
 
 
 Plans = Mapping[tuple[UUID, Interval], BilledPlan]
 """By plan version and billing cycle."""
 
 
-def billed_lines(due: DuePeriod, plans: Plans) -> tuple[PlanLine, ...]:
+def billed_lines(
+    due: DuePeriod, plans: Plans, negotiated: Negotiated = NOTHING
+) -> tuple[PlanLine, ...]:
     """What a due period is billed, in the order of the plan that held last; maybe nothing.
 
-    Raises `BusinessLogicError` for a plan without lines of the subscription's cycle.
+    `negotiated` with its customer goes before the plans' prices; minimums come last. Raises
+    `BusinessLogicError` for a plan without lines of the subscription's cycle.
     """
     found: dict[str, list[PlanLine]] = {}
     for terms in due.terms:
@@ -55,15 +68,76 @@ def billed_lines(due: DuePeriod, plans: Plans) -> tuple[PlanLine, ...]:
                 f"plan version {terms.plan_version_id}: has no lines that are billed"
                 f" {due.billing_cycle}, so there is nothing to bill"
             )
-        for line in plan.lines:
-            if not (terms.trial and _waived(line)):
-                _add(found.setdefault(line.key, []), _during(line, terms))
+        own = _prices_of(plan, due, negotiated)
+        for part in _parts(terms, own):
+            for listed in plan.lines:
+                line = _repriced(listed, price_at(own, listed.key, part.start))
+                if not (part.trial and _waived(line)):
+                    _add(found.setdefault(line.key, []), _during(line, part))
     last = plans[due.terms[-1].plan_version_id, due.billing_cycle].lines if due.terms else ()
     keys = dict.fromkeys([line.key for line in last if line.key in found] + list(found))
+    lines = [line for key in keys for line in found[key]]
     return tuple(
         replace(line, span=None if line.span == due.period else line.span)
-        for key in keys
-        for line in found[key]
+        for line in (*lines, *_minimums(due, negotiated.minimums))
+    )
+
+
+def _prices_of(plan: BilledPlan, due: DuePeriod, negotiated: Negotiated) -> list[CustomPrice]:
+    """The customer's own prices for lines of a plan."""
+    keys = {line.key for line in plan.lines}
+    return [
+        own
+        for own in negotiated.prices
+        if own.key in keys and own.holds_for(due.subscription_id, plan.plan_id)
+    ]
+
+
+def _parts(terms: Terms, own: Sequence[CustomPrice]) -> list[Terms]:
+    """The terms, apart where prices of the customer's own begin or end.
+
+    All lines come apart, and those that go on are put together again: so a percentage finds the
+    parts of the lines that it counts.
+    """
+    starts = edges(own, terms.start, terms.end)
+    ends = [*starts[1:], terms.end]
+    return [replace(terms, start=a, end=b) for a, b in zip(starts, ends, strict=True)]
+
+
+def _repriced(line: PlanLine, own: CustomPrice | None) -> PlanLine:
+    if own is None:
+        return line
+    version, contract = own.price_version, own.contract_id
+    return replace(line, price=own.price, price_version=version, contract_id=contract)
+
+
+def _minimums(due: DuePeriod, minimums: Sequence[Minimum]) -> list[PlanLine]:
+    """What the period comes to at least, for the time that is billed and no trial."""
+    lines: list[PlanLine] = []
+    for minimum in minimums:
+        if minimum.subscription_id != due.subscription_id:
+            continue
+        mine: list[PlanLine] = []
+        for terms in due.terms:
+            assert terms.end is not None, "what is billed of a period ends"
+            start = max(terms.start, minimum.start)
+            end = terms.end if minimum.end is None else min(terms.end, minimum.end)
+            if start < end and not terms.trial:
+                _add(mine, _minimum(minimum, Period(start, end)))
+        lines += mine
+    return lines
+
+
+def _minimum(minimum: Minimum, span: Period) -> PlanLine:
+    return PlanLine(
+        MINIMUM_KEY,
+        f"{minimum.name}: up to the minimum",
+        None,
+        minimum.price,
+        minimum.price_version,
+        span=span,
+        contract_id=minimum.contract_id,
+        minimum=True,
     )
 
 
@@ -120,34 +194,12 @@ def _plan(tenant_id: TenantId, rows: Sequence[dict[str, Any]], cycle: Interval) 
         name=lines[0]["plan_name"] if lines else "",
         version=lines[0]["plan_version"] if lines else 0,
         lines=tuple(_plan_line(row) for row in lines),
-        meters=tuple(_meter(tenant_id, row) for row in lines if row["meter_id"]),
+        meters=tuple(meter_of_row(tenant_id, row) for row in lines if row["meter_id"]),
+        plan_id=lines[0]["plan_id"] if lines else None,
     )
 
 
 def _plan_line(row: dict[str, Any]) -> PlanLine:
-    price = Price(
-        price_id=str(row["price_id"]),
-        content_hash=row["content_hash"],
-        model=row["model"],
-        parameters=row["parameters"],
-        currency=Currency(row["currency"]),
-        rounding_mode=parse_rounding_mode(row["rounding"]),
-        adjustments=row["adjustments"],
-    )
     meter_id = MeterId(row["meter_id"]) if row["meter_id"] else None
+    price = price_of_row(row)
     return PlanLine(row["key"], row["name"], meter_id, price, row["price_version"], row["quantity"])
-
-
-def _meter(tenant_id: TenantId, row: dict[str, Any]) -> MeterDefinition:
-    if row["catalog_version"] is None:
-        raise InternalError(f"rate card {row['key']}: its meter {row['meter_id']} is gone")
-    return MeterDefinition.from_document(
-        row["definition"],
-        meter_id=MeterId(row["meter_id"]),
-        tenant_id=tenant_id,
-        slug=row["meter_slug"],
-        name=row["meter_name"],
-        catalog_version=row["catalog_version"],
-        unit=row["unit"],
-        archived_at=row["archived_at"],
-    )

@@ -4,7 +4,8 @@ What makes it safe to kill, to repeat and to run twice at a time:
 
 1. A run's instant and cut are stored before anything else; a repeat finds and finishes it.
 2. A block is computed without locks, then written in one transaction that holds the run (shared)
-   and the subscriptions. Periods that somebody else billed meanwhile are dropped there.
+   and the subscriptions. Periods that somebody else billed meanwhile are dropped there, and a
+   contract that changed meanwhile ends the attempt.
 3. Drafts and the progress of their subscriptions commit together.
 4. Numbers are given when no due period is left, under the run's lock, which no block then holds:
    every draft of the run is in, whoever wrote it. Numbering and finishing commit together.
@@ -23,7 +24,7 @@ from core.clock import Clock
 from core.ids import CustomerId
 from db.postgres import Connection, Database
 from invoicing import runs, store
-from invoicing.drafting import draft_block, due_blocks, in_halves
+from invoicing.drafting import due_blocks, in_halves, read_block
 from invoicing.errors import FutureCloseError
 from invoicing.model import Invoice, RunTerms
 from invoicing.numbering import number_drafts, series_id
@@ -123,12 +124,14 @@ class BillingRunner:
     def _bill(
         self, tenant: BillingTenant, run: BillingRun, terms: RunTerms, block: Sequence[DuePeriod]
     ) -> None:
-        drafts = draft_block(self.db, self.usage, terms, block)
+        facts = read_block(self.db, terms, block)
+        drafts = facts.draft(self.usage, terms)
         self.checkpoint("block rated")
         with self.db.transaction(Acting(tenant.tenant_id, BILLING)) as conn:
             if not runs.lock_run(conn, run, shared=True):
                 return  # another process finished this run meanwhile
             still_due = _still_due(conn, run, block)
+            facts.refuse_renegotiated(conn, run.tenant_id)
             wanted = [
                 (due, draft)
                 for due, draft in zip(block, drafts, strict=True)

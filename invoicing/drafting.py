@@ -23,10 +23,11 @@ from core.period import Period
 from db.postgres import Connection, Database
 from invoicing.assemble import assemble
 from invoicing.billed_lines import Plans, billed_lines, plans_of
-from invoicing.model import Billable, Invoice, PlanLine, RunTerms
+from invoicing.model import Billable, Invoice, PaidFor, PlanLine, RunTerms
 from invoicing.settings import party
 from invoicing.usage_source import DueKey, Reading, Stretch, UsageSource, block_usage
 from invoicing.ways import ways_of
+from subscriptions.contracts.negotiated import NOTHING, Negotiated, negotiated_with
 from subscriptions.periods import DuePeriod, due_periods
 
 _T = TypeVar("_T")
@@ -88,23 +89,58 @@ def in_halves(
 
 
 @dataclass(frozen=True, slots=True)
+class Buyer:
+    """Who pays for a customer, as its invoices say; `paid_for` where it is not itself."""
+
+    customer_id: CustomerId
+    party: Mapping[str, Any]
+    paid_for: PaidFor | None
+
+
+@dataclass(frozen=True, slots=True)
 class BlockFacts:
     """What Postgres knows of a block: all that is read before usage is."""
 
     block: Sequence[DuePeriod]
     plans: Plans
-    buyers: Mapping[UUID, dict[str, Any]]
+    buyers: Mapping[UUID, Buyer]
     stretches: Sequence[Stretch]
+    negotiated: Mapping[UUID, Negotiated]
 
     @classmethod
     def read(cls, conn: Connection, tenant_id: TenantId, block: Sequence[DuePeriod]) -> BlockFacts:
         """As the transaction sees it."""
-        buyers = _buyers(conn, tenant_id, {due.customer_id for due in block})
-        return cls(block, plans_of(conn, tenant_id, block), buyers, _stretches(conn, block))
+        customers = sorted({due.customer_id for due in block})
+        return cls(
+            block,
+            plans_of(conn, tenant_id, block),
+            _buyers(conn, tenant_id, customers),
+            _stretches(conn, block),
+            negotiated_with(conn, tenant_id, customers),
+        )
+
+    def lines_of(
+        self, due: DuePeriod, negotiated: Mapping[UUID, Negotiated]
+    ) -> tuple[PlanLine, ...]:
+        """What a due period is billed where this was negotiated."""
+        return billed_lines(due, self.plans, negotiated.get(due.customer_id, NOTHING))
+
+    def refuse_renegotiated(self, conn: Connection, tenant_id: TenantId) -> None:
+        """Raise `ConflictError` where a contract since then says otherwise: draft again."""
+        now = negotiated_with(conn, tenant_id, sorted({due.customer_id for due in self.block}))
+        for due in self.block:
+            if self.lines_of(due, now) != self.lines_of(due, self.negotiated):
+                raise ConflictError(
+                    f"customer {due.customer_id}: a contract changed while its invoice was drafted;"
+                    " close again"
+                )
 
     def draft(self, usage: UsageSource, terms: RunTerms) -> list[Invoice | None]:
-        """The invoice of each due period, in their order; None where nothing is billed of it."""
-        billed = {due.key: billed_lines(due, self.plans) for due in self.block}
+        """The invoice of each due period, in their order; None where nothing is billed of it.
+
+        Reads and arithmetic, no write, the same each time.
+        """
+        billed = {due.key: self.lines_of(due, self.negotiated) for due in self.block}
         billables = [
             _billable(due, billed[due.key], self.plans, self.buyers)
             for due in self.block
@@ -117,35 +153,34 @@ class BlockFacts:
         return [next(drafts) if billed[due.key] else None for due in self.block]
 
 
-def draft_block(
-    db: Database, usage: UsageSource, terms: RunTerms, block: Sequence[DuePeriod]
-) -> list[Invoice | None]:
-    """Draft the invoices of a block: reads and arithmetic, no write, the same each time."""
+def read_block(db: Database, terms: RunTerms, block: Sequence[DuePeriod]) -> BlockFacts:
+    """What Postgres knows of a block now."""
     with db.transaction(Acting(terms.tenant_id, BILLING), snapshot=True) as conn:
-        facts = BlockFacts.read(conn, terms.tenant_id, block)
-    return facts.draft(usage, terms)
+        return BlockFacts.read(conn, terms.tenant_id, block)
 
 
 def _billable(
     due: DuePeriod,
     lines: tuple[PlanLine, ...],
     plans: Plans,
-    buyers: Mapping[UUID, dict[str, Any]],
+    buyers: Mapping[UUID, Buyer],
 ) -> Billable:
     """A due period with what its invoice says: the plan is the one that held last."""
+    buyer = buyers[due.customer_id]
     version_id = due.terms[-1].plan_version_id
     plan = plans[version_id, due.billing_cycle]
     return Billable(
-        customer_id=due.customer_id,
+        customer_id=buyer.customer_id,
         subscription_id=due.subscription_id,
         plan_version_id=version_id,
         period=due.period,
         time_zone=due.time_zone,
         currency=due.currency,
-        buyer=buyers[due.customer_id],
+        buyer=buyer.party,
         plan={"name": plan.name, "version": plan.version},
         lines=lines,
         whole=due.whole,
+        paid_for=buyer.paid_for,
     )
 
 
@@ -198,13 +233,18 @@ def _spans(period: Period, links: Sequence[dict[str, Any]]) -> list[Period]:
 
 
 def _buyers(
-    conn: Connection, tenant_id: TenantId, customer_ids: set[CustomerId]
-) -> dict[UUID, dict[str, Any]]:
+    conn: Connection, tenant_id: TenantId, customer_ids: Sequence[CustomerId]
+) -> dict[UUID, Buyer]:
     rows = conn.execute(
         sql.load("postgres/queries/select_buyers"),
-        {"tenant_id": tenant_id, "customer_ids": sorted(customer_ids)},
+        {"tenant_id": tenant_id, "customer_ids": customer_ids},
     )
-    return {
-        row["id"]: party(row["billing_info"], "billing_info", default_name=row["name"])
-        for row in rows
-    }
+    return {row["customer_id"]: _buyer(row) for row in rows}
+
+
+def _buyer(row: Mapping[str, Any]) -> Buyer:
+    told = party(row["billing_info"], "billing_info", default_name=row["name"])
+    paid_for = None
+    if row["id"] != row["customer_id"]:
+        paid_for = PaidFor(CustomerId(row["customer_id"]), row["customer_name"])
+    return Buyer(CustomerId(row["id"]), told, paid_for)

@@ -18,6 +18,7 @@ from core.errors import ConflictError, ValidationError
 from core.ids import SubscriptionId, new_uuid
 from db.postgres import Connection
 from subscriptions.checks import Version, check_buys, check_overlap, check_subjects
+from subscriptions.contracts.checks import check_custom_prices
 from subscriptions.customers import Customer
 from subscriptions.standing import Activation, Standing, steps_until
 from subscriptions.store import earliest_period, insert
@@ -89,6 +90,7 @@ def create_subscription(
             f"slug: the subscription {new.slug!r} exists already; choose another", field="slug"
         )
     check_overlap(conn, made)
+    check_custom_prices(conn, made)
     return made
 
 

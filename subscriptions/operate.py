@@ -12,6 +12,7 @@ from core.ids import TenantId, format_id
 from db.postgres import Connection
 from subscriptions.checks import check_buys, check_overlap, find_version
 from subscriptions.commands import Command
+from subscriptions.contracts.checks import check_custom_prices
 from subscriptions.customers import lock_customers
 from subscriptions.errors import SubscriptionNotFoundError
 from subscriptions.standing import Standing, steps_until
@@ -39,7 +40,8 @@ def perform(
     command that changes nothing writes nothing. Raises `SubscriptionNotFoundError`,
     `PreconditionError` for another revision, `ValidationError` for an instant in the future,
     `BusinessLogicError` for one before the last change or in what is invoiced,
-    `ConflictError` where another subscription prices the same usage, and what the command raises.
+    `ConflictError` where another subscription prices the same usage, `ValidationError` where a
+    price of the customer's own does not fit, and what the command raises.
     """
     at = _instant(clock, as_of)
     known = lock(conn, tenant_id, name)
@@ -62,6 +64,7 @@ def perform(
     _check_plans(conn, known, after)
     saved = save(conn, clock, known, command.name, after)
     check_overlap(conn, saved)
+    check_custom_prices(conn, saved)
     return saved
 
 
