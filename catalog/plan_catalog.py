@@ -19,7 +19,7 @@ from catalog.meter_definition import check_label, check_name, check_slug, is_slu
 from catalog.meter_register import check_metadata
 from catalog.meters import list_meters
 from catalog.plan_document import parse_content, terms_of
-from catalog.plan_terms import PlanTerms
+from catalog.plan_terms import PlanKind, PlanTerms
 from catalog.plan_view import Plan, find_plan, tell_plan
 from catalog.plans import archive_versions, ensure_plan_version
 from core.clock import Clock
@@ -51,8 +51,11 @@ def create_plan(
     slug: str,
     labels: PlanLabels,
     content: Mapping[str, Any] | None = None,
+    kind: PlanKind = "plan",
 ) -> Plan:
     """Create a plan, with its first draft if `content` says what it sells.
+
+    An `addon` is bought beside a plan, so many times.
 
     Raises `ConflictError` for a slug in use, and what `write_draft` raises.
     """
@@ -61,6 +64,7 @@ def create_plan(
         "id": new_uuid(clock),
         "tenant_id": tenant_id,
         "slug": check_slug(slug),
+        "kind": kind,
         "name": labels.name or slug,
         "description": labels.description or "",
         "public": labels.public or False,
@@ -114,6 +118,7 @@ def write_draft(
     _check_revision(known, revision)
     document = parse_content(content).model_dump(exclude_none=True, exclude_defaults=True)
     terms = _resolve(conn, tenant_id, document)
+    terms.check_kind(known.kind)
     refuse_archived(conn, tenant_id, [each.feature_id for each in terms.entitlements])
     conn.execute(
         sql.load("postgres/queries/upsert_plan_draft"),
@@ -144,7 +149,14 @@ def activate_draft(
     terms = _resolve(conn, tenant_id, known.draft)
     _clear_draft(conn, clock, tenant_id, known)
     ensure_plan_version(
-        conn, clock, tenant_id, slug=slug, name=known.name, terms=terms, limits=known.limits
+        conn,
+        clock,
+        tenant_id,
+        slug=slug,
+        name=known.name,
+        terms=terms,
+        limits=known.limits,
+        kind=known.kind,
     )
     return tell_plan(conn, clock, tenant_id, slug, "activated")
 

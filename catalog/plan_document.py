@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final
 
 import pydantic
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic_core import PydanticKnownError
 
 from catalog.features import Feature
 from catalog.meters import MeterDefinition
@@ -52,8 +53,17 @@ def _plain_price(price: dict[str, Any]) -> dict[str, Any]:
     return price
 
 
+def _exact(value: Any) -> Any:
+    """Refuse a field that is a float; those deeper down are refused by what reads them."""
+    if isinstance(value, float):
+        raise PydanticKnownError("string_type")
+    return value
+
+
 Text = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_plain)]
-WrittenPrice = Annotated[dict[str, Any], AfterValidator(_plain_price)]
+WrittenPrice = Annotated[
+    dict[str, Annotated[Any, AfterValidator(_exact)]], AfterValidator(_plain_price)
+]
 
 
 class RateCardEntry(BaseModel):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import polars as pl
 
@@ -19,6 +19,9 @@ from core.money import Currency
 from rating.engine import rate_period
 from rating.errors import LineOrderError
 from rating.frames import LINES, USAGE
+
+PlanKind = Literal["plan", "addon"]
+"""What is bought by itself, or beside a plan, so many times."""
 
 RATE_CARDS_MAX: Final = 500
 """Lines of one plan version."""
@@ -113,6 +116,16 @@ class PlanTerms:
             raise ValidationError(
                 f"entitlements: the feature {twice[0]!r} is given twice", field="entitlements"
             )
+
+    def check_kind(self, kind: PlanKind) -> None:
+        """Raise `ValidationError` for a line of an add-on that is not sold so many times."""
+        for index, card in enumerate(self.rate_cards):
+            if kind == "addon" and card.meter_id is None and card.quantity is None:
+                raise ValidationError(
+                    f"rate_cards[{index}].quantity: line {card.key!r} of an add-on is no usage;"
+                    ' give the quantity of one add-on, such as "1", and a price by the unit',
+                    field=f"rate_cards[{index}].quantity",
+                )
 
     def advertised(self) -> dict[str, Any]:
         """What a period costs before any use, by billing cycle: the sum of its flat fees."""

@@ -11,6 +11,7 @@ from uuid import UUID
 
 import sql
 from catalog.meter_definition import is_slug
+from catalog.plan_terms import PlanKind
 from catalog.price_store import shown_price
 from core.clock import Clock
 from core.errors import NotFoundError
@@ -26,6 +27,7 @@ class Plan:
 
     id: PlanId
     slug: str
+    kind: PlanKind
     name: str
     description: str
     public: bool
@@ -42,6 +44,7 @@ class Plan:
         return {
             "id": format_id("pln", self.id),
             "slug": self.slug,
+            "kind": self.kind,
             "name": self.name,
             "description": self.description,
             "public": self.public,

@@ -12,7 +12,7 @@ from psycopg.types.json import Jsonb
 import sql
 from catalog.features import refuse_archived
 from catalog.meters import check_slug
-from catalog.plan_terms import PlanEntitlement, PlanTerms, RateCard
+from catalog.plan_terms import PlanEntitlement, PlanKind, PlanTerms, RateCard
 from catalog.plan_view import tell_plan
 from catalog.price_store import insert_price
 from catalog.prices import PriceTerms
@@ -44,14 +44,16 @@ def ensure_plan_version(
     name: str,
     terms: PlanTerms,
     limits: Mapping[str, Any] | None = None,
+    kind: PlanKind = "plan",
 ) -> tuple[PlanVersion, bool]:
     """The version of the plan `slug` that is sold, made if these terms differ from it.
 
     Returns it, and whether it is new. The one before is archived; subscriptions keep the version
     that they were made with. Raises `ValidationError` naming the field.
     """
-    advertised = terms.advertised()
-    plan_id = _ensure_plan(conn, clock, tenant_id, check_slug(slug), name, advertised, limits)
+    terms.check_kind(kind)
+    labels = {"name": name, "prices": terms.advertised(), "limits": dict(limits or {})}
+    plan_id = _ensure_plan(conn, clock, tenant_id, check_slug(slug), kind, labels)
     newest, currency = _newest_version(conn, tenant_id, plan_id), terms.currency
     digest = terms.content_hash
     sold = newest is not None and newest["archived_at"] is None
@@ -99,17 +101,16 @@ def _ensure_plan(
     clock: Clock,
     tenant_id: TenantId,
     slug: str,
-    name: str,
-    prices: dict[str, Any],
-    limits: Mapping[str, Any] | None,
+    kind: PlanKind,
+    facts: Mapping[str, Any],
 ) -> PlanId:
     """The plan's id; its row is locked until commit, so that version numbers have no gaps."""
-    facts = {"name": name, "prices": prices, "limits": dict(limits or {})}
     row = {
         "id": new_uuid(clock),
         "tenant_id": tenant_id,
         "slug": slug,
-        "name": name,
+        "kind": kind,
+        "name": facts["name"],
         "description": "",
         "public": False,
         "prices": Jsonb(facts["prices"]),
@@ -126,6 +127,10 @@ def _ensure_plan(
     if known["archived_at"] is not None:
         raise ConflictError(
             f"slug: the plan {slug!r} is archived; create another one", field="slug"
+        )
+    if known["kind"] != kind:
+        raise ConflictError(
+            f"kind: {slug!r} is final and a {known['kind']}; create another one", field="kind"
         )
     if any(known[field] != value for field, value in facts.items()):
         conn.execute(sql.load("postgres/queries/update_plan"), row | {"id": known["id"]})

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from cli.output import print_table
 from core.errors import ValidationError
+from documents.view import invoice_view
 from invoicing.document import invoice_document
 from invoicing.model import Invoice
 
@@ -45,3 +47,19 @@ def print_invoices(invoices: Sequence[Invoice]) -> None:
             )
         )
     print_table(rows, ("number", "status", "customer", "period", "total", "id"))
+
+
+def print_invoice(document: Mapping[str, Any]) -> None:
+    """An invoice on stdout as on paper: its lines, tiers below them, and the total."""
+    view = invoice_view(document)
+    print(f"{view['title']} · {view['buyer']['name']} · {view['period']} ({view['time_zone']})")
+    rows = []
+    for row in view["rows"]:
+        price = " ".join(each for each in (row["unit_amount"], row["per"]) if each)
+        indent = "  " if row["small"] else ""
+        rows.append((f"{indent}{row['description']}", row["quantity"], price, row["amount"]))
+        if row["note"]:
+            rows.append((f"  {row['note']}", "", "", ""))
+    rows.append(("Amount due", "", "", view["amount_due"]))
+    numbers = ("quantity", "unit price", f"amount ({view['currency']})")
+    print_table(rows, ("description", *numbers), numbers)

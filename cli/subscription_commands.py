@@ -18,6 +18,9 @@ Plan = Annotated[str | None, typer.Option(help="Another plan, by slug.")]
 Quantity = Annotated[
     list[str] | None, typer.Option(help="KEY=NUMBER of a line, as seats=5; repeat for more.")
 ]
+Addons = Annotated[
+    list[str] | None, typer.Option(help="SLUG=NUMBER of an add-on, 0 for none; repeat for more.")
+]
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -51,7 +54,7 @@ def _do(
 
     body = parse_command(command, given)
     with tenant_transaction(state_dir, tenant) as (conn, tenant_id):
-        wanted = body.command(conn, tenant_id)
+        wanted = body.resolve(conn, tenant_id)
         found = perform(conn, SystemClock(), tenant_id, name, wanted, as_of=body.as_of)
     done = f"subscription {found.slug} is {found.standing.status}, revision {found.revision}"
     print_resource(found.as_resource(), as_json, done)
@@ -104,17 +107,24 @@ def change(
     name: SubscriptionName,
     plan: Plan = None,
     quantity: Quantity = None,
+    addon: Addons = None,
     at: Annotated[str, typer.Option(help="now, period_end, or an instant.")] = "now",
     as_of: AsOf = None,
     tenant: TenantSlug = None,
     state_dir: StateDir = Path(".tollbook"),
     as_json: Json = False,
 ) -> None:
-    """Let another plan or other quantities hold, now or later.
+    """Let another plan, other quantities or other add-ons hold, now or later.
 
     Example: tollbook subscriptions change contoso-standard --plan pro --at period_end
     """
-    given = {"plan": plan, "quantities": _quantities(quantity), "at": at, "as_of": as_of}
+    given = {
+        "plan": plan,
+        "quantities": _quantities(quantity),
+        "addons": _quantities(addon),
+        "at": at,
+        "as_of": as_of,
+    }
     _do("change", name, tenant, state_dir, as_json, **given)
 
 

@@ -38,6 +38,7 @@ _SESSION: Final = {
 }
 """Set once per connection, so that a forgotten lock or a runaway statement cannot stop the rest."""
 
+_LONG_WAIT: Final = "SET LOCAL lock_timeout = 0"
 _REPEATABLE_READ: Final = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 
@@ -162,6 +163,11 @@ def act(conn: Connection, acting: Acting) -> None:
             "causation_id": acting.causation_id,
         },
     )
+
+
+def wait_for_locks(conn: Connection) -> None:
+    """Until commit, wait for locks as long as a statement may take: others work with them."""
+    conn.execute(_LONG_WAIT)
 
 
 def connect(url: str, role: Role | None = None) -> Connection:

@@ -33,8 +33,17 @@ from invoicing.proof import derived_uuid
 from invoicing.rating_frames import RatingFrames
 from invoicing.used import Used
 from rating.explain import exact_amount, plain
+from rating.frames import SHARE
 from rating.prices import model_named
 from rating.proration import Share
+
+_READ: Final = (
+    *SHARE,
+    *("line_id", "used_quantity", "quantity", "unit_amount", "event_count", "unmeterable_count"),
+    *("amount_whole", "amount_fraction", "amount_rest", "amount_remainder", "amount_minor"),
+    *("true_up_minor", "usage_digest", "rounding_mode", "rule_version"),
+)
+"""What an invoice says of a rated line; the rest it knows, and rows cost time."""
 
 _ONE: Final = Decimal(1)
 
@@ -49,7 +58,7 @@ def assemble(terms: RunTerms, billables: Sequence[Billable], used: Used) -> list
     frames = RatingFrames.of(billables, used)
     rated = frames.rated()
     steps = steps_of_lines(frames, rated)
-    rows = iter(rated.to_dicts())
+    rows = iter(rated.select(_READ).to_dicts())
     return [
         _invoice(terms, each, [_Rated(row, steps.get(row["line_id"], [])) for row in mine])
         for each in billables

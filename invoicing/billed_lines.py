@@ -11,7 +11,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Final
 from uuid import UUID
 
 import sql
@@ -48,6 +50,8 @@ class BilledPlan:
     plan_id: UUID | None = None
 
 
+_ONE: Final = Decimal(1)
+
 Plans = Mapping[tuple[UUID, Interval], BilledPlan]
 """By plan version and billing cycle."""
 
@@ -62,18 +66,18 @@ def billed_lines(
     """
     found: dict[str, list[PlanLine]] = {}
     for terms in due.terms:
-        plan = plans[terms.plan_version_id, due.billing_cycle]
-        if not plan.lines:
-            raise BusinessLogicError(
-                f"plan version {terms.plan_version_id}: has no lines that are billed"
-                f" {due.billing_cycle}, so there is nothing to bill"
-            )
-        own = _prices_of(plan, due, negotiated)
-        for part in _parts(terms, own):
-            for listed in plan.lines:
-                line = _repriced(listed, price_at(own, listed.key, part.start))
-                if not (part.trial and _waived(line)):
-                    _add(found.setdefault(line.key, []), _during(line, part))
+        held = [(terms.plan_version_id, _ONE), *terms.addons.items()]
+        sold = [
+            (plan, many, _prices_of(plan, due, negotiated))
+            for version_id, many in held
+            for plan in [_billed_plan(plans, version_id, due)]
+        ]
+        for part in _parts(terms, [each for _, _, own in sold for each in own]):
+            for plan, many, own in sold:
+                for listed in plan.lines:
+                    line = _repriced(listed, own, part.start)
+                    if not (part.trial and _waived(line)):
+                        _add(found.setdefault(line.key, []), _during(line, part, many))
     last = plans[due.terms[-1].plan_version_id, due.billing_cycle].lines if due.terms else ()
     keys = dict.fromkeys([line.key for line in last if line.key in found] + list(found))
     lines = [line for key in keys for line in found[key]]
@@ -83,8 +87,20 @@ def billed_lines(
     )
 
 
+def _billed_plan(plans: Plans, version_id: UUID, due: DuePeriod) -> BilledPlan:
+    plan = plans[version_id, due.billing_cycle]
+    if not plan.lines:
+        raise BusinessLogicError(
+            f"plan version {version_id}: has no lines that are billed {due.billing_cycle}, so there"
+            " is nothing to bill"
+        )
+    return plan
+
+
 def _prices_of(plan: BilledPlan, due: DuePeriod, negotiated: Negotiated) -> list[CustomPrice]:
     """The customer's own prices for lines of a plan."""
+    if not negotiated.prices:
+        return []
     keys = {line.key for line in plan.lines}
     return [
         own
@@ -104,11 +120,12 @@ def _parts(terms: Terms, own: Sequence[CustomPrice]) -> list[Terms]:
     return [replace(terms, start=a, end=b) for a, b in zip(starts, ends, strict=True)]
 
 
-def _repriced(line: PlanLine, own: CustomPrice | None) -> PlanLine:
-    if own is None:
+def _repriced(line: PlanLine, own: Sequence[CustomPrice], at: datetime) -> PlanLine:
+    found = price_at(own, line.key, at) if own else None
+    if found is None:
         return line
-    version, contract = own.price_version, own.contract_id
-    return replace(line, price=own.price, price_version=version, contract_id=contract)
+    version, contract = found.price_version, found.contract_id
+    return replace(line, price=found.price, price_version=version, contract_id=contract)
 
 
 def _minimums(due: DuePeriod, minimums: Sequence[Minimum]) -> list[PlanLine]:
@@ -146,11 +163,12 @@ def _waived(line: PlanLine) -> bool:
     return line.meter_id is None and not model_named(line.price.model).of_lines
 
 
-def _during(line: PlanLine, terms: Terms) -> PlanLine:
+def _during(line: PlanLine, terms: Terms, many: Decimal) -> PlanLine:
+    """The line as it is billed while the terms hold: of an add-on, so many times its quantity."""
     assert terms.end is not None, "what is billed of a period ends"
     quantity = line.quantity
     if quantity is not None:
-        quantity = terms.quantities.get(line.key, quantity)
+        quantity = terms.quantities.get(line.key, quantity) * many
     return replace(line, quantity=quantity, span=Period(terms.start, terms.end))
 
 
@@ -172,7 +190,12 @@ def plans_of(
     conn: Connection, tenant_id: TenantId, block: Sequence[DuePeriod]
 ) -> dict[tuple[UUID, Interval], BilledPlan]:
     """What each plan version of a block has for each billing cycle that it is subscribed to."""
-    wanted = {(each.plan_version_id, due.billing_cycle) for due in block for each in due.terms}
+    wanted = {
+        (version_id, due.billing_cycle)
+        for due in block
+        for each in due.terms
+        for version_id in (each.plan_version_id, *each.addons)
+    }
     rows: defaultdict[UUID, list[dict[str, Any]]] = defaultdict(list)
     for row in conn.execute(
         sql.load("postgres/queries/select_plan_lines"),

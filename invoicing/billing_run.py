@@ -3,11 +3,13 @@
 What makes it safe to kill, to repeat and to run twice at a time:
 
 1. A run's instant and cut are stored before anything else; a repeat finds and finishes it.
-2. A block is computed without locks, then written in one transaction that holds the run (shared)
-   and the subscriptions. Periods that somebody else billed meanwhile are dropped there, and a
-   contract that changed meanwhile ends the attempt.
+2. A block is computed and written in one transaction that holds the run (shared) and those of its
+   subscriptions that nobody else holds: several processes share one run, and none does what another
+   one does. Periods that somebody else billed meanwhile are dropped there.
 3. Drafts and the progress of their subscriptions commit together.
-4. Numbers are given when no due period is left, under the run's lock, which no block then holds:
+4. Then the periods are gone through again, and whoever holds one is waited for, until nothing is
+   left: what another process had begun, and died.
+5. Numbers are given when no due period is left, under the run's lock, which no block then holds:
    every draft of the run is in, whoever wrote it. Numbering and finishing commit together.
 """
 
@@ -18,13 +20,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-import sql
 from core.acting import BILLING, Acting
 from core.clock import Clock
 from core.ids import CustomerId
-from db.postgres import Connection, Database
+from db.postgres import Database, wait_for_locks
 from invoicing import runs, store
-from invoicing.drafting import due_blocks, in_halves, read_block
+from invoicing.drafting import draft_block, due_blocks, in_halves
 from invoicing.errors import FutureCloseError
 from invoicing.model import Invoice, RunTerms
 from invoicing.numbering import number_drafts, series_id
@@ -32,7 +33,7 @@ from invoicing.runs import BillingRun, ParkedCustomer
 from invoicing.settings import BLOCK_CUSTOMERS
 from invoicing.tenants import BillingTenant
 from invoicing.usage_source import UsageSource
-from subscriptions.periods import DuePeriod, mark_billed
+from subscriptions.periods import DuePeriod, claim, mark_billed
 
 CHECKPOINTS: Final = (
     "cut read",
@@ -98,16 +99,12 @@ class BillingRunner:
 
     def _finish(self, tenant: BillingTenant, run: BillingRun) -> Closed:
         terms = terms_of(tenant, run)
-        for block in due_blocks(self.db, tenant.tenant_id, terms, self.block_customers):
-            for _ in in_halves(
-                block,
-                lambda part: self._bill(tenant, run, terms, part),
-                lambda customer_id, error: self._park(run, customer_id, error),
-            ):
-                pass
-            self.progress(len({due.customer_id for due in block}))
+        wait = False
+        while not self._bill_all(tenant, run, terms, wait=wait):
+            wait = True
         self.checkpoint("drafts complete")
         with self.db.transaction(Acting(tenant.tenant_id, BILLING)) as conn:
+            wait_for_locks(conn)
             if runs.lock_run(conn, run):
                 number_drafts(conn, self.clock, run)
                 self.checkpoint("drafts numbered")
@@ -121,35 +118,55 @@ class BillingRunner:
                 runs.parked_customers(conn, run),
             )
 
+    def _bill_all(
+        self, tenant: BillingTenant, run: BillingRun, terms: RunTerms, *, wait: bool
+    ) -> bool:
+        """Go through all that is due; whether nothing of it was left to others."""
+        complete = True
+        for block in due_blocks(self.db, tenant.tenant_id, terms, self.block_customers):
+            for whole in in_halves(
+                block,
+                lambda part: self._bill(tenant, run, terms, part, wait=wait),
+                lambda customer_id, error: self._park(run, customer_id, error),
+            ):
+                complete &= whole
+            if not wait:
+                self.progress(len({due.customer_id for due in block}))
+        return complete
+
     def _bill(
-        self, tenant: BillingTenant, run: BillingRun, terms: RunTerms, block: Sequence[DuePeriod]
-    ) -> None:
-        facts = read_block(self.db, terms, block)
-        drafts = facts.draft(self.usage, terms)
-        self.checkpoint("block rated")
+        self,
+        tenant: BillingTenant,
+        run: BillingRun,
+        terms: RunTerms,
+        block: Sequence[DuePeriod],
+        *,
+        wait: bool,
+    ) -> bool:
         with self.db.transaction(Acting(tenant.tenant_id, BILLING)) as conn:
+            if wait:
+                wait_for_locks(conn)
             if not runs.lock_run(conn, run, shared=True):
-                return  # another process finished this run meanwhile
-            still_due = _still_due(conn, run, block)
-            facts.refuse_renegotiated(conn, run.tenant_id)
-            wanted = [
-                (due, draft)
-                for due, draft in zip(block, drafts, strict=True)
-                if due.period.start >= still_due[due.subscription_id]
-            ]
+                return True  # another process finished this run meanwhile
+            mine, whole = claim(conn, tenant.tenant_id, block, wait=wait)
+            if not mine:
+                return whole
+            drafts = draft_block(self.db, self.usage, terms, mine)
+            self.checkpoint("block rated")
             series = series_id(conn, self.clock, tenant.tenant_id, tenant.terms.prefix)
             store.insert_drafts(
                 conn,
-                [draft for _, draft in wanted if draft is not None],
+                [draft for draft in drafts if draft is not None],
                 billing_run_id=run.run_id,
                 series_id=series,
                 created_at=self.clock.now(),
             )
             self.checkpoint("drafts inserted")
-            mark_billed(conn, [due for due, _ in wanted])
-            runs.unpark_customers(conn, run, {due.customer_id for due, _ in wanted})
+            mark_billed(conn, mine)
+            runs.unpark_customers(conn, run, {due.customer_id for due in mine})
             self.checkpoint("periods marked")
         self.checkpoint("block committed")
+        return whole
 
     def _park(self, run: BillingRun, customer_id: CustomerId, error: Exception) -> None:
         with self.db.transaction(Acting(run.tenant_id, BILLING)) as conn:
@@ -179,17 +196,3 @@ def check_as_of(as_of: datetime, clock: Clock) -> None:
             f" {now.isoformat()}",
             field="as_of",
         )
-
-
-def _still_due(
-    conn: Connection, run: BillingRun, block: Sequence[DuePeriod]
-) -> dict[object, datetime]:
-    """Lock the block's subscriptions; per subscription the start of what is not invoiced yet."""
-    rows = conn.execute(
-        sql.load("postgres/queries/lock_subscriptions"),
-        {
-            "tenant_id": run.tenant_id,
-            "subscription_ids": sorted({due.subscription_id for due in block}),
-        },
-    )
-    return {row["id"]: row["period_start"] for row in rows}

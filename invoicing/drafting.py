@@ -27,7 +27,7 @@ from invoicing.model import Billable, Invoice, PaidFor, PlanLine, RunTerms
 from invoicing.settings import party
 from invoicing.usage_source import DueKey, Reading, Stretch, UsageSource, block_usage
 from invoicing.ways import ways_of
-from subscriptions.contracts.negotiated import NOTHING, Negotiated, negotiated_with
+from subscriptions.contracts.negotiated import negotiated_with
 from subscriptions.periods import DuePeriod, due_periods
 
 _T = TypeVar("_T")
@@ -98,65 +98,51 @@ class Buyer:
 
 
 @dataclass(frozen=True, slots=True)
-class BlockFacts:
-    """What Postgres knows of a block: all that is read before usage is."""
+class Block:
+    """What Postgres says of some due periods: what is billed, whose usage, by which meters."""
 
-    block: Sequence[DuePeriod]
-    plans: Plans
-    buyers: Mapping[UUID, Buyer]
-    stretches: Sequence[Stretch]
-    negotiated: Mapping[UUID, Negotiated]
-
-    @classmethod
-    def read(cls, conn: Connection, tenant_id: TenantId, block: Sequence[DuePeriod]) -> BlockFacts:
-        """As the transaction sees it."""
-        customers = sorted({due.customer_id for due in block})
-        return cls(
-            block,
-            plans_of(conn, tenant_id, block),
-            _buyers(conn, tenant_id, customers),
-            _stretches(conn, block),
-            negotiated_with(conn, tenant_id, customers),
-        )
-
-    def lines_of(
-        self, due: DuePeriod, negotiated: Mapping[UUID, Negotiated]
-    ) -> tuple[PlanLine, ...]:
-        """What a due period is billed where this was negotiated."""
-        return billed_lines(due, self.plans, negotiated.get(due.customer_id, NOTHING))
-
-    def refuse_renegotiated(self, conn: Connection, tenant_id: TenantId) -> None:
-        """Raise `ConflictError` where a contract since then says otherwise: draft again."""
-        now = negotiated_with(conn, tenant_id, sorted({due.customer_id for due in self.block}))
-        for due in self.block:
-            if self.lines_of(due, now) != self.lines_of(due, self.negotiated):
-                raise ConflictError(
-                    f"customer {due.customer_id}: a contract changed while its invoice was drafted;"
-                    " close again"
-                )
-
-    def draft(self, usage: UsageSource, terms: RunTerms) -> list[Invoice | None]:
-        """The invoice of each due period, in their order; None where nothing is billed of it.
-
-        Reads and arithmetic, no write, the same each time.
-        """
-        billed = {due.key: self.lines_of(due, self.negotiated) for due in self.block}
-        billables = [
-            _billable(due, billed[due.key], self.plans, self.buyers)
-            for due in self.block
-            if billed[due.key]
-        ]
-        meters = {meter.id: meter for plan in self.plans.values() for meter in plan.meters}
-        readings = readings_of(billables, meters)
-        used = block_usage(usage, terms.tenant_id, terms.cut, self.stretches, readings)
-        drafts = iter(assemble(terms, billables, used))
-        return [next(drafts) if billed[due.key] else None for due in self.block]
+    billables: list[Billable]
+    """Of those of which something is billed."""
+    stretches: list[Stretch]
+    meters: dict[MeterId, MeterDefinition]
 
 
-def read_block(db: Database, terms: RunTerms, block: Sequence[DuePeriod]) -> BlockFacts:
-    """What Postgres knows of a block now."""
+def draft_block(
+    db: Database, usage: UsageSource, terms: RunTerms, block: Sequence[DuePeriod]
+) -> list[Invoice | None]:
+    """Draft the invoices of a block: reads and arithmetic, no write, the same each time.
+
+    One per due period, in their order; None where nothing is billed of it.
+    """
     with db.transaction(Acting(terms.tenant_id, BILLING), snapshot=True) as conn:
-        return BlockFacts.read(conn, terms.tenant_id, block)
+        read = read_block(conn, terms.tenant_id, block)
+    drafts = {
+        (draft.subscription_id, draft.period.start): draft
+        for draft in rate_block(usage, terms, read)
+    }
+    return [drafts.get((due.subscription_id, due.period.start)) for due in block]
+
+
+def rate_block(usage: UsageSource, terms: RunTerms, block: Block) -> list[Invoice]:
+    """The invoices of a block, whose lines may be for parts of their periods."""
+    readings = readings_of(block.billables, block.meters)
+    used = block_usage(usage, terms.tenant_id, terms.cut, block.stretches, readings)
+    return assemble(terms, block.billables, used)
+
+
+def read_block(conn: Connection, tenant_id: TenantId, block: Sequence[DuePeriod]) -> Block:
+    """Read what is to be billed for some due periods, as the transaction sees it."""
+    plans = plans_of(conn, tenant_id, block)
+    customers = list({due.customer_id for due in block})
+    buyers = _buyers(conn, tenant_id, customers)
+    negotiated = negotiated_with(conn, tenant_id, customers)
+    billables = [
+        _billable(due, lines, plans, buyers)
+        for due in block
+        if (lines := billed_lines(due, plans, negotiated[due.customer_id]))
+    ]
+    meters = {meter.id: meter for plan in plans.values() for meter in plan.meters}
+    return Block(billables, _stretches(conn, block), meters)
 
 
 def _billable(

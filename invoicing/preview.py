@@ -12,7 +12,7 @@ from core.ids import BillingRunId, CustomerId
 from db.postgres import Database
 from invoicing import runs
 from invoicing.billing_run import check_as_of, terms_of
-from invoicing.drafting import due_blocks, in_halves, read_block
+from invoicing.drafting import draft_block, due_blocks, in_halves
 from invoicing.model import Invoice
 from invoicing.runs import BillingRun, ParkedCustomer
 from invoicing.settings import BLOCK_CUSTOMERS
@@ -54,8 +54,6 @@ def preview(
         found.parked.append(runs.parked_by(customer_id, error))
 
     for block in due_blocks(db, tenant.tenant_id, terms, block_customers):
-        for drafts in in_halves(
-            block, lambda part: read_block(db, terms, part).draft(usage, terms), park
-        ):
+        for drafts in in_halves(block, lambda part: draft_block(db, usage, terms, part), park):
             found.invoices.extend(draft for draft in drafts if draft is not None)
     return found

@@ -6,6 +6,7 @@ counts as far as it is known now.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,7 +14,7 @@ from core.acting import Acting
 from core.clock import Clock
 from core.period import Period
 from db.postgres import Connection, Database
-from invoicing.drafting import BlockFacts
+from invoicing.drafting import rate_block, read_block
 from invoicing.model import Invoice, RunTerms
 from invoicing.tenants import billing_tenants
 from invoicing.usage_source import UsageSource
@@ -36,29 +37,31 @@ class SubscriptionPreview:
 
 def preview_subscription(
     db: Database,
-    usage: UsageSource,
+    open_usage: Callable[[], UsageSource],
     clock: Clock,
     acting: Acting,
     name: str,
     body: CommandBody | None,
 ) -> SubscriptionPreview:
-    """Do a command (None: nothing), draft, and leave no trace. Raises what doing it raises."""
-    cut = usage.cut()
+    """Do a command (None: nothing), draft, and leave no trace. Raises what doing it raises.
+
+    Usage is opened once it is known that there is something to draft.
+    """
     with db.transaction(acting) as conn, conn.transaction(force_rollback=True):
         found = _done(conn, clock, acting, name, body)
         last = _current_period(found, clock)
         due = due_periods(conn, acting.tenant_id, last.end, None, PERIODS_MAX, found.id)
-        facts = BlockFacts.read(conn, acting.tenant_id, due)
+        block = read_block(conn, acting.tenant_id, due)
         [tenant] = billing_tenants(conn, str(acting.tenant_id))
+    usage = open_usage()
     terms = RunTerms(
         tenant_id=acting.tenant_id,
         as_of=last.end,
-        cut=cut,
+        cut=usage.cut(),
         seller=tenant.terms.seller,
         payment_days=tenant.terms.payment_days,
     )
-    drafts = facts.draft(usage, terms)
-    return SubscriptionPreview(found, [draft for draft in drafts if draft is not None])
+    return SubscriptionPreview(found, rate_block(usage, terms, block))
 
 
 def _done(
@@ -67,7 +70,7 @@ def _done(
     if body is None:
         known = lock(conn, acting.tenant_id, name)
         return bring_up_to_date(conn, clock, known, clock.now())
-    command = body.command(conn, acting.tenant_id)
+    command = body.resolve(conn, acting.tenant_id)
     return perform(conn, clock, acting.tenant_id, name, command, as_of=body.as_of)
 
 

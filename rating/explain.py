@@ -18,7 +18,7 @@ _EXACT: Final = Context(prec=60)
 def exact_amount(row: Row) -> Decimal:
     """The limbs `amount_whole`, `amount_fraction` and `amount_rest` as one number."""
     whole = _EXACT.add(Decimal(row["amount_whole"]), row["amount_fraction"])
-    return _EXACT.add(whole, row["amount_rest"])
+    return _EXACT.add(whole, row["amount_rest"]) if row["amount_rest"] else whole
 
 
 def billed_minor(row: Row) -> int:

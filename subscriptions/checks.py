@@ -21,7 +21,10 @@ SUBJECTS_MAX = 1000
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """A plan version that is subscribed to; `agreed` are the keys of lines with a quantity."""
+    """A plan version that is subscribed to; `agreed` are those of its `keys` with a quantity.
+
+    `meters` are those that it prices, by slug.
+    """
 
     id: UUID
     plan_id: PlanId
@@ -30,6 +33,9 @@ class Version:
     currency: Currency
     sold: bool
     agreed: frozenset[str]
+    keys: frozenset[str]
+    meters: frozenset[str]
+    kind: str
 
     def check_quantities(self, keys: Iterable[str]) -> None:
         """Raise `ValidationError` for the quantity of a line that is not sold by quantity."""
@@ -66,7 +72,19 @@ def find_version(
         Currency(row["currency"]),
         row["archived_at"] is None,
         frozenset(row["agreed"]),
+        frozenset(row["keys"]),
+        frozenset(row["meters"]),
+        row["kind"],
     )
+
+
+def version_ids(conn: Connection, tenant_id: TenantId, plan_id: PlanId) -> list[UUID]:
+    """The ids of all versions of a plan."""
+    rows = conn.execute(
+        sql.load("postgres/queries/select_plan_version_ids"),
+        {"tenant_id": tenant_id, "plan_id": plan_id},
+    )
+    return [row["id"] for row in rows]
 
 
 def check_buys(
@@ -94,6 +112,35 @@ def check_buys(
             " one of its lines",
             field="billing_cycle",
         )
+
+
+def check_addons(version: Version, addons: Sequence[Version]) -> None:
+    """Raise where a plan and its add-ons are not what they are for, or have lines of one key.
+
+    `ValidationError` for a plan that is an add-on, or the other way round; `ConflictError` for a
+    line's key, or a meter, that is in two of them.
+    """
+    if version.kind != "plan":
+        raise ValidationError(
+            f"plan: {version.plan!r} is an add-on; it is bought beside a plan", field="plan"
+        )
+    taken = dict.fromkeys(_names(version), version.plan)
+    for addon in addons:
+        if addon.kind != "addon":
+            raise ValidationError(
+                f"addons.{addon.plan}: is a plan of its own, no add-on", field="addons"
+            )
+        for name in _names(addon):
+            if name in taken:
+                raise ConflictError(
+                    f"addons.{addon.plan}: {taken[name]!r} has the {name} already", field="addons"
+                )
+            taken[name] = addon.plan
+
+
+def _names(version: Version) -> list[str]:
+    lines = [f"line {key!r}" for key in sorted(version.keys)]
+    return [f"meter {slug!r}" for slug in sorted(version.meters)] + lines
 
 
 def check_overlap(conn: Connection, subscription: Subscription) -> None:

@@ -14,7 +14,7 @@ from core.errors import ValidationError
 from core.ids import TenantId
 from core.refusals import refusal_of
 from db.postgres import Connection
-from subscriptions.checks import find_version
+from subscriptions.checks import find_version, version_ids
 from subscriptions.commands import (
     Activate,
     Cancel,
@@ -67,7 +67,7 @@ class CommandBody(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     as_of: Instant | None = None
 
-    def command(self, conn: Connection, tenant_id: TenantId) -> Command:
+    def resolve(self, conn: Connection, tenant_id: TenantId) -> Command:
         """The command, with what it names looked up. Raises `NotFoundError`."""
         raise NotImplementedError  # each body has its own
 
@@ -92,7 +92,7 @@ class _Chosen(CommandBody):
 class ActivateBody(CommandBody):
     """End the trial, or the wait for the start or a payment, at once."""
 
-    def command(self, conn: Connection, tenant_id: TenantId) -> Command:
+    def resolve(self, conn: Connection, tenant_id: TenantId) -> Command:
         """`Activate`."""
         return Activate()
 
@@ -102,22 +102,38 @@ class CancelBody(CommandBody):
 
     at: When = "period_end"
 
-    def command(self, conn: Connection, tenant_id: TenantId) -> Command:
+    def resolve(self, conn: Connection, tenant_id: TenantId) -> Command:
         """`Cancel`."""
         return Cancel(self.at)
 
 
 class ChangeBody(_Chosen):
-    """Another plan, other quantities: `now`, at `period_end`, or at an instant."""
+    """Another plan, other quantities, so many add-ons: `now`, at `period_end`, or at an instant."""
 
     at: When = "now"
+    addons: Quantities | None = None
 
-    def command(self, conn: Connection, tenant_id: TenantId) -> Command:
+    def resolve(self, conn: Connection, tenant_id: TenantId) -> Command:
         """`Change`. Raises `ValidationError` for a change of nothing."""
-        if self.plan is None and self.quantities is None:
-            raise ValidationError("plan: say what changes: plan, quantities", field="plan")
+        if self.plan is None and self.quantities is None and self.addons is None:
+            raise ValidationError("plan: say what changes: plan, quantities, addons", field="plan")
         version_id, keeps = self.chosen(conn, tenant_id)
-        return Change(version_id, quantities_of(self.quantities), self.at, keeps)
+        addons, drops = self._addons(conn, tenant_id)
+        quantities = quantities_of(self.quantities)
+        return Change(version_id, quantities, self.at, keeps, addons, drops)
+
+    def _addons(
+        self, conn: Connection, tenant_id: TenantId
+    ) -> tuple[dict[UUID, Decimal] | None, frozenset[UUID]]:
+        """How many of the versions that are sold, and all versions, which they stand for now."""
+        if self.addons is None:
+            return None, frozenset()
+        wanted, drops = {}, set[UUID]()
+        for slug, many in (quantities_of(self.addons) or {}).items():
+            version = find_version(conn, tenant_id, plan=slug)
+            wanted[version.id] = many
+            drops.update(version_ids(conn, tenant_id, version.plan_id))
+        return wanted, frozenset(drops)
 
 
 class ExtendBody(CommandBody):
@@ -125,7 +141,7 @@ class ExtendBody(CommandBody):
 
     until: Instant | None
 
-    def command(self, conn: Connection, tenant_id: TenantId) -> Command:
+    def resolve(self, conn: Connection, tenant_id: TenantId) -> Command:
         """`Extend`."""
         return Extend(self.until)
 
@@ -137,7 +153,7 @@ class PauseBody(CommandBody):
     service: bool = True
     until: Instant | None = None
 
-    def command(self, conn: Connection, tenant_id: TenantId) -> Command:
+    def resolve(self, conn: Connection, tenant_id: TenantId) -> Command:
         """`PauseCommand`."""
         return PauseCommand(self.billing, self.service, self.until)
 
@@ -147,7 +163,7 @@ class PaymentBody(CommandBody):
 
     succeeded: bool
 
-    def command(self, conn: Connection, tenant_id: TenantId) -> Command:
+    def resolve(self, conn: Connection, tenant_id: TenantId) -> Command:
         """`Payment`."""
         return Payment(self.succeeded)
 
@@ -157,7 +173,7 @@ class ReactivateBody(_Chosen):
 
     until: Instant | None = None
 
-    def command(self, conn: Connection, tenant_id: TenantId) -> Command:
+    def resolve(self, conn: Connection, tenant_id: TenantId) -> Command:
         """`Reactivate`."""
         version_id, keeps = self.chosen(conn, tenant_id)
         return Reactivate(version_id, quantities_of(self.quantities), self.until, keeps)
@@ -166,7 +182,7 @@ class ReactivateBody(_Chosen):
 class ResumeBody(CommandBody):
     """End a pause."""
 
-    def command(self, conn: Connection, tenant_id: TenantId) -> Command:
+    def resolve(self, conn: Connection, tenant_id: TenantId) -> Command:
         """`Resume`."""
         return Resume()
 
@@ -177,7 +193,7 @@ class StartTrialBody(CommandBody):
     until: Instant
     converts: bool = True
 
-    def command(self, conn: Connection, tenant_id: TenantId) -> Command:
+    def resolve(self, conn: Connection, tenant_id: TenantId) -> Command:
         """`StartTrial`."""
         return StartTrial(self.until, self.converts)
 
@@ -185,7 +201,7 @@ class StartTrialBody(CommandBody):
 class UncancelBody(CommandBody):
     """Take a planned cancellation back."""
 
-    def command(self, conn: Connection, tenant_id: TenantId) -> Command:
+    def resolve(self, conn: Connection, tenant_id: TenantId) -> Command:
         """`Uncancel`."""
         return Uncancel()
 

@@ -17,7 +17,7 @@ from core.clock import Clock
 from core.errors import ConflictError, ValidationError
 from core.ids import SubscriptionId, new_uuid
 from db.postgres import Connection
-from subscriptions.checks import Version, check_buys, check_overlap, check_subjects
+from subscriptions.checks import Version, check_addons, check_buys, check_overlap, check_subjects
 from subscriptions.contracts.checks import check_custom_prices
 from subscriptions.customers import Customer
 from subscriptions.standing import Activation, Standing, steps_until
@@ -81,6 +81,7 @@ def create_subscription(
     """
     check_buys(conn, version, customer.currency, new.interval, payer=f"customer {customer.slug!r}")
     version.check_quantities(new.quantities)
+    check_addons(version, [])
     made = _made(clock, customer, version, new)
     steps = list(steps_until(made.standing, clock.now()))
     if steps:

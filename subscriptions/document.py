@@ -72,6 +72,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from catalog.features import FeatureKind
 from catalog.meters import Aggregation, Per
 from catalog.plan_document import PlanContent, Text
+from catalog.plan_terms import PlanKind
 from core.calendar.zones import instant_of
 from core.refusals import refusal_of
 from subscriptions.customer_facts import NewCustomer
@@ -146,10 +147,11 @@ class FeatureEntry(BaseModel):
 
 
 class PlanEntry(PlanContent):
-    """A plan; changed content makes its next version."""
+    """A plan; changed content makes its next version. An `addon` is bought beside a plan."""
 
     slug: Text
     name: Text
+    kind: PlanKind = "plan"
     limits: Annotated[dict[str, Any], Field(default_factory=dict)]
 
 

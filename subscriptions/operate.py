@@ -10,11 +10,12 @@ from core.clock import Clock
 from core.errors import BusinessLogicError, PreconditionError, ValidationError
 from core.ids import TenantId, format_id
 from db.postgres import Connection
-from subscriptions.checks import check_buys, check_overlap, find_version
+from subscriptions.checks import check_addons, check_buys, check_overlap, find_version
 from subscriptions.commands import Command
 from subscriptions.contracts.checks import check_custom_prices
-from subscriptions.customers import lock_customers
+from subscriptions.customers import lock_customers, read_customer, refuse_deleted
 from subscriptions.errors import SubscriptionNotFoundError
+from subscriptions.lifecycle import OVER
 from subscriptions.standing import Standing, steps_until
 from subscriptions.store import save
 from subscriptions.subscription import (
@@ -40,8 +41,9 @@ def perform(
     command that changes nothing writes nothing. Raises `SubscriptionNotFoundError`,
     `PreconditionError` for another revision, `ValidationError` for an instant in the future,
     `BusinessLogicError` for one before the last change or in what is invoiced,
-    `ConflictError` where another subscription prices the same usage, `ValidationError` where a
-    price of the customer's own does not fit, and what the command raises.
+    `ConflictError` where another subscription prices the same usage, or for a customer that was
+    deleted, `ValidationError` where a price of the customer's own does not fit, and what the
+    command raises.
     """
     at = _instant(clock, as_of)
     known = lock(conn, tenant_id, name)
@@ -61,6 +63,8 @@ def perform(
     after = command.apply(known.standing, at, known.cycle)
     if after == known.standing:
         return known
+    if known.standing.status in OVER:
+        refuse_deleted(read_customer(conn, tenant_id, format_id("cus", known.customer_id)))
     _check_plans(conn, known, after)
     saved = save(conn, clock, known, command.name, after)
     check_overlap(conn, saved)
@@ -109,20 +113,27 @@ def _instant(clock: Clock, as_of: datetime | None) -> datetime:
 
 def _check_plans(conn: Connection, known: Subscription, after: Standing) -> None:
     """Raise where something came in that the customer cannot buy, or that is not sold."""
-    before = _bought(known.standing)
-    for version_id, keys in _bought(after).items():
-        if before.get(version_id) == keys:
-            continue
-        version = find_version(conn, known.tenant_id, version_id=version_id)
-        version.check_quantities(keys)
-        if version_id not in before:
-            payer = f"subscription {known.slug!r}"
-            check_buys(conn, version, known.currency, known.interval, payer=payer)
+    before, bought = _bought(known.standing), _bought(after)
+    if before == bought:
+        return
+    had, wanted = (
+        {each for version_id, addons, _ in some for each in (version_id, *addons)}
+        for some in (before, bought)
+    )
+    versions = {
+        each: find_version(conn, known.tenant_id, version_id=each) for each in sorted(wanted)
+    }
+    for each in sorted(wanted - had):
+        payer = f"subscription {known.slug!r}"
+        check_buys(conn, versions[each], known.currency, known.interval, payer=payer)
+    for version_id, addons, keys in bought:
+        versions[version_id].check_quantities(keys)
+        check_addons(versions[version_id], [versions[each] for each in addons])
 
 
-def _bought(standing: Standing) -> dict[UUID, set[str]]:
-    """The keys of agreed quantities by plan version, now or at any time."""
-    found = {standing.plan_version_id: set(standing.quantities)}
-    for terms in standing.terms:
-        found.setdefault(terms.plan_version_id, set()).update(terms.quantities)
-    return found
+def _bought(standing: Standing) -> set[tuple[UUID, frozenset[UUID], frozenset[str]]]:
+    """The plan versions, each with its add-ons and the keys of its quantities, now or any time."""
+    held = [standing.chosen(standing.at), *standing.terms]
+    return {
+        (each.plan_version_id, frozenset(each.addons), frozenset(each.quantities)) for each in held
+    }

@@ -10,7 +10,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
+from functools import lru_cache
+from itertools import islice, takewhile
 from typing import Any
 from uuid import UUID
 
@@ -27,6 +28,15 @@ from subscriptions.subscription import read_pauses, read_terms
 from subscriptions.timeline import Terms, billed
 
 _NIL = UUID(int=0)
+_currency = lru_cache(Currency)
+_interval = lru_cache(Interval.parse)
+
+
+@lru_cache(maxsize=65_536)
+def whole_period(anchor: datetime, time_zone: str, billing_cycle: str, at: datetime) -> Period:
+    """The whole period that an instant lies in; those who began on one day share the answer."""
+    cycle = Cycle(anchor, parse_time_zone(time_zone), _interval(billing_cycle))
+    return cycle.period_of(at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +61,7 @@ class DuePeriod:
     subjects: tuple[str, ...]
     partial_subjects: tuple[str, ...] = ()
     terms: tuple[Terms, ...] = ()
+    revision: int = 1
 
     @property
     def key(self) -> tuple[UUID, UUID, UUID, datetime]:
@@ -93,7 +104,7 @@ def due_periods(
     )
     page = list(islice(found, limit))
     links = _links(conn, [row for row, _ in page])
-    ids = sorted({row["id"] for row, _ in page})
+    ids = list({row["id"] for row, _ in page})
     terms, pauses = read_terms(conn, ids), read_pauses(conn, ids)
     return [
         _due_period(
@@ -106,6 +117,30 @@ def due_periods(
     ]
 
 
+def claim(
+    conn: Connection, tenant_id: TenantId, block: Sequence[DuePeriod], *, wait: bool
+) -> tuple[list[DuePeriod], bool]:
+    """Those periods of a block that are still to be invoiced, held until commit; if that is all.
+
+    With `wait`, whoever holds one is waited for; else what is held is left to them. What changed
+    since the block was read is left for the next look. So several workers may go through the same
+    periods, and each takes what no other one has.
+    """
+    query = "lock_subscriptions" if wait else "claim_subscriptions"
+    ids = list({due.subscription_id for due in block})
+    rows = conn.execute(
+        sql.load(f"postgres/queries/{query}"), {"tenant_id": tenant_id, "subscription_ids": ids}
+    ).fetchall()
+    held = {row["id"]: row for row in rows}
+    fresh = [
+        due
+        for due in block
+        if (row := held.get(due.subscription_id)) and row["revision"] == due.revision
+    ]
+    mine = [due for due in fresh if due.period.start >= held[due.subscription_id]["period_start"]]
+    return mine, len(fresh) == len(block)
+
+
 def mark_billed(conn: Connection, billed: Sequence[DuePeriod]) -> None:
     """Move the subscriptions on behind these periods, in the transaction that invoices them.
 
@@ -113,23 +148,22 @@ def mark_billed(conn: Connection, billed: Sequence[DuePeriod]) -> None:
     are the earliest ones that are not invoiced, without a gap: somebody else was faster.
     """
     wanted: defaultdict[SubscriptionId, list[Period]] = defaultdict(list)
-    for due in sorted(billed, key=lambda due: due.key):
+    for due in billed:
         wanted[due.subscription_id].append(due.period)
     rows = conn.execute(
-        sql.load("postgres/queries/lock_subscription_periods"), {"ids": sorted(wanted)}
+        sql.load("postgres/queries/lock_subscription_periods"), {"ids": list(wanted)}
     ).fetchall()
     moved = []
     for row in rows:
-        periods = wanted.pop(row["id"])
-        expected = _cycle(row).periods_from(row["period_start"], row["ended_at"])
-        if periods != list(islice(expected, len(periods))):
+        periods = sorted(wanted.pop(row["id"]))
+        if periods != list(islice(_periods(row, row["period_start"]), len(periods))):
             raise ConflictError(
                 f"subscription {row['slug']!r}: {periods[0]} is not the next period to invoice,"
                 f" which starts at {row['period_start'].isoformat()}"
             )
         end = periods[-1].end
-        following = next(_cycle(row).periods_from(end, row["ended_at"]), None)
-        moved.append((row["id"], end, (following or _cycle(row).period_of(end)).end))
+        following = next(_periods(row, end), None) or _whole(row, end)
+        moved.append((row["id"], end, following.end))
     if wanted:
         raise ConflictError(f"subscription {next(iter(wanted))}: there is none with this id")
     ids, starts, ends = zip(*moved, strict=True) if moved else ((), (), ())
@@ -143,16 +177,23 @@ def _row_key(row: dict[str, Any]) -> tuple[UUID, UUID, UUID]:
     return row["tenant_id"], row["customer_id"], row["id"]
 
 
-def _cycle(row: dict[str, Any]) -> Cycle:
-    zone, interval = parse_time_zone(row["time_zone"]), Interval.parse(row["billing_cycle"])
-    return Cycle(row["anchor_at"], zone, interval)
+def _whole(row: dict[str, Any], at: datetime) -> Period:
+    return whole_period(row["anchor_at"], row["time_zone"], row["billing_cycle"], at)
+
+
+def _periods(row: dict[str, Any], start: datetime) -> Iterator[Period]:
+    """The periods from `start` on, up to the end of the subscription."""
+    ended_at = row["ended_at"]
+    while ended_at is None or start < ended_at:
+        end = _whole(row, start).end
+        if ended_at is not None and ended_at < end:
+            end = ended_at
+        yield Period(start, end)
+        start = end
 
 
 def _ended_periods(row: dict[str, Any], as_of: datetime) -> Iterator[Period]:
-    for period in _cycle(row).periods_from(row["period_start"], row["ended_at"]):
-        if period.end > as_of:
-            return
-        yield period
+    return takewhile(lambda period: period.end <= as_of, _periods(row, row["period_start"]))
 
 
 def _links(conn: Connection, rows: Sequence[dict[str, Any]]) -> dict[UUID, list[dict[str, Any]]]:
@@ -160,7 +201,7 @@ def _links(conn: Connection, rows: Sequence[dict[str, Any]]) -> dict[UUID, list[
     links: defaultdict[UUID, list[dict[str, Any]]] = defaultdict(list)
     for link in conn.execute(
         sql.load("postgres/queries/select_subject_links"),
-        {"customer_ids": sorted({row["customer_id"] for row in rows})},
+        {"customer_ids": list({row["customer_id"] for row in rows})},
     ):
         links[link["customer_id"]].append(link)
     return links
@@ -169,31 +210,28 @@ def _links(conn: Connection, rows: Sequence[dict[str, Any]]) -> dict[UUID, list[
 def _due_period(
     row: dict[str, Any], period: Period, links: list[dict[str, Any]], terms: tuple[Terms, ...]
 ) -> DuePeriod:
-    inside = [
-        link
-        for link in links
-        if (row["subjects"] is None or link["subject"] in row["subjects"])
-        and link["valid_from"] < period.end
-        and (link["valid_to"] is None or link["valid_to"] > period.start)
-    ]
-    whole = {
-        link["subject"]
-        for link in inside
-        if link["valid_from"] <= period.start
-        and (link["valid_to"] is None or link["valid_to"] >= period.end)
-    }
-    subjects = tuple(sorted({link["subject"] for link in inside}))
+    owned, start, end = row["subjects"], period.start, period.end
+    subjects, whole = set(), set()
+    for link in links:
+        subject, since, until = link["subject"], link["valid_from"], link["valid_to"]
+        if since >= end or (until is not None and until <= start):
+            continue
+        if owned is None or subject in owned:
+            subjects.add(subject)
+            if since <= start and (until is None or until >= end):
+                whole.add(subject)
     return DuePeriod(
         tenant_id=TenantId(row["tenant_id"]),
         customer_id=CustomerId(row["customer_id"]),
         subscription_id=SubscriptionId(row["id"]),
         plan_version_id=row["plan_version_id"],
-        currency=Currency(row["currency"]),
+        currency=_currency(row["currency"]),
         time_zone=row["time_zone"],
-        billing_cycle=Interval.parse(row["billing_cycle"]),
+        billing_cycle=_interval(row["billing_cycle"]),
         period=period,
-        whole=_cycle(row).period_of(period.start),
-        subjects=subjects,
-        partial_subjects=tuple(subject for subject in subjects if subject not in whole),
+        whole=_whole(row, start),
+        subjects=tuple(sorted(subjects)),
+        partial_subjects=tuple(sorted(subjects - whole)),
         terms=terms,
+        revision=row["revision"],
     )

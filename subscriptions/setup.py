@@ -194,6 +194,7 @@ class _Run:
                 name=entry.name,
                 terms=terms,
                 limits=entry.limits,
+                kind=entry.kind,
             )
         if created:
             self.note("created plan version", f"{entry.slug} {version.number}")

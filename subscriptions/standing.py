@@ -24,7 +24,8 @@ Activation = Literal["start", "payment"]
 class Standing:
     """A subscription at `at`, the instant of its last change.
 
-    `plan_version_id` and `quantities` are what holds, or held, or is chosen while nothing does yet.
+    `plan_version_id`, `quantities` and `addons` are what holds, or held, or is chosen while nothing
+    does yet.
     `cancel_at` and `expires_at` are planned ends, `over_at` is the one that came.
     """
 
@@ -34,6 +35,7 @@ class Standing:
     activation: Activation
     plan_version_id: UUID
     quantities: Mapping[str, Decimal] = field(default_factory=dict)
+    addons: Mapping[UUID, Decimal] = field(default_factory=dict)
     terms: tuple[Terms, ...] = ()
     pauses: tuple[Pause, ...] = ()
     trial_ends_at: datetime | None = None
@@ -56,6 +58,19 @@ class Standing:
         """The pause that lasts, or comes."""
         return next((each for each in self.pauses if each.end is None or each.end > self.at), None)
 
+    def chosen(self, at: datetime) -> Terms:
+        """What is chosen, as terms from `at` on."""
+        return Terms(at, None, self.plan_version_id, self.quantities, addons=self.addons)
+
+    def holding(self, terms: Terms) -> Standing:
+        """The same with these terms as what holds."""
+        return replace(
+            self,
+            plan_version_id=terms.plan_version_id,
+            quantities=terms.quantities,
+            addons=terms.addons,
+        )
+
     def step(self, event: Event, at: datetime) -> Standing:
         """The same after a change of its state. Raises `InvalidStateTransitionError`."""
         moved = replace(self, at=at, status=next_status(self.status, event))
@@ -68,8 +83,7 @@ class Standing:
 
         What was planned for later stays planned; without a plan, what is chosen holds for ever.
         """
-        chosen = Terms(at, None, self.plan_version_id, self.quantities)
-        planned = [each for each in self.terms if each.end is None or each.end > at] or [chosen]
+        planned = list(since(self.terms, at)) or [self.chosen(at)]
         planned[0] = replace(planned[0], start=at)
         planned[-1] = replace(planned[-1], end=None)
         terms = changed_from((*cut(self.terms, at), *planned), at, _sold)
@@ -164,6 +178,4 @@ def _done(standing: Standing, at: datetime, name: str) -> Standing:
         case _:  # a pause that ends and terms that begin were planned
             moved = replace(standing, at=at)
     held = terms_at(moved.terms, at)
-    if held is not None:
-        moved = replace(moved, plan_version_id=held.plan_version_id, quantities=held.quantities)
-    return moved
+    return moved if held is None else moved.holding(held)

@@ -21,7 +21,12 @@ from db import outbox
 from db.postgres import Connection
 from subscriptions.lifecycle import Status
 from subscriptions.standing import Standing, Step, next_step_at
-from subscriptions.subscription import Subscription, find_subscription, quantity_texts
+from subscriptions.subscription import (
+    Subscription,
+    addon_texts,
+    find_subscription,
+    quantity_texts,
+)
 from subscriptions.timeline import Pause, Terms, billed
 
 _TICK: Final = timedelta(microseconds=1)
@@ -136,6 +141,7 @@ def _row(known: Subscription, standing: Standing, recorded_at: datetime) -> dict
         "period_end": period.end,
         "start_at": standing.start,
         "quantities": Jsonb(quantity_texts(standing.quantities)),
+        "addons": Jsonb(addon_texts(standing.addons)),
         "trial_ends_at": standing.trial_ends_at,
         "trial_converts": standing.trial_converts,
         "cancel_at": standing.cancel_at,
@@ -169,6 +175,7 @@ def _write_stretches(
             "id": new_uuid(clock),
             "plan_version_id": terms.plan_version_id,
             "quantities": Jsonb(quantity_texts(terms.quantities)),
+            "addons": Jsonb(addon_texts(terms.addons)),
             "trial": terms.trial,
             "start": terms.start,
             "end": terms.end,

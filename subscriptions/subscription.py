@@ -87,6 +87,7 @@ class Subscription:
             "retry_at": _text(stands.retry_at),
             "grace_ends_at": _text(stands.grace_ends_at),
             "quantities": quantity_texts(stands.quantities),
+            "addons": _shown_addons(stands.addons),
             "subjects": None if self.subjects is None else list(self.subjects),
             "terms": [terms_resource(each) for each in stands.terms],
             "pause": None if pause is None else pause_resource(pause),
@@ -105,6 +106,7 @@ def terms_resource(terms: Terms) -> dict[str, Any]:
         "end": _text(terms.end),
         "plan_version_id": format_id("plv", terms.plan_version_id),
         "quantities": quantity_texts(terms.quantities),
+        "addons": _shown_addons(terms.addons),
         "trial": terms.trial,
     }
 
@@ -122,6 +124,15 @@ def pause_resource(pause: Pause) -> dict[str, Any]:
 def quantity_texts(quantities: Mapping[str, Decimal]) -> dict[str, str]:
     """Agreed quantities as exact texts."""
     return {key: f"{each:f}" for key, each in quantities.items()}
+
+
+def addon_texts(addons: Mapping[UUID, Decimal]) -> dict[str, str]:
+    """How many of each add-on, by plan version, as they are stored."""
+    return {str(each): f"{many:f}" for each, many in addons.items()}
+
+
+def _shown_addons(addons: Mapping[UUID, Decimal]) -> dict[str, str]:
+    return {format_id("plv", each): f"{many:f}" for each, many in addons.items()}
 
 
 def _text(at: datetime | None) -> str | None:
@@ -199,6 +210,7 @@ def read_terms(conn: Connection, ids: Sequence[UUID]) -> defaultdict[UUID, tuple
                 row["plan_version_id"],
                 _quantities(row["quantities"]),
                 row["trial"],
+                _addons(row["addons"]),
             ),
         )
     return found
@@ -216,8 +228,12 @@ def read_pauses(conn: Connection, ids: Sequence[UUID]) -> defaultdict[UUID, tupl
     return found
 
 
-def _quantities(texts: Mapping[str, str]) -> dict[str, Decimal]:
-    return {key: Decimal(text) for key, text in texts.items()}
+def _quantities(texts: Mapping[str, str] | None) -> Mapping[str, Decimal]:
+    return {key: Decimal(text) for key, text in texts.items()} if texts else {}
+
+
+def _addons(texts: Mapping[str, str] | None) -> Mapping[UUID, Decimal]:
+    return {UUID(key): Decimal(text) for key, text in texts.items()} if texts else {}
 
 
 def _subscription(
@@ -230,6 +246,7 @@ def _subscription(
         activation=row["activation"],
         plan_version_id=row["plan_version_id"],
         quantities=_quantities(row["quantities"]),
+        addons=_addons(row["addons"]),
         terms=terms,
         pauses=pauses,
         trial_ends_at=row["trial_ends_at"],

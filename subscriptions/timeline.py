@@ -19,7 +19,7 @@ from core.period import Period
 class Terms:
     """What holds in `[start, end)`: a plan version, agreed quantities by key of its lines.
 
-    During a `trial` flat fees are waived.
+    `addons` are further plan versions, each so many times. During a `trial` flat fees are waived.
     """
 
     start: datetime
@@ -27,6 +27,7 @@ class Terms:
     plan_version_id: UUID
     quantities: Mapping[str, Decimal] = field(default_factory=dict)
     trial: bool = False
+    addons: Mapping[UUID, Decimal] = field(default_factory=dict)
 
     def holds(self, at: datetime) -> bool:
         """Whether these terms hold at an instant."""

@@ -19,6 +19,7 @@ from catalog.plan_catalog import (
     create_plan,
     write_draft,
 )
+from catalog.plan_terms import PlanKind
 from catalog.plan_view import Plan, find_plan, find_version, page_of_plans
 from core.clock import Clock
 from db.postgres import Database
@@ -58,9 +59,10 @@ class LabelsBody(BaseModel):
 
 
 class PlanBody(LabelsBody):
-    """A new plan; `draft` is what it is going to sell."""
+    """A new plan, or an add-on; `draft` is what it is going to sell."""
 
     slug: str
+    kind: PlanKind = "plan"
     draft: dict[str, Any] | None = None
 
 
@@ -134,7 +136,7 @@ def _add_writing(router: APIRouter, db: Database, clock: Clock, acting_of: Actin
 
             def perform() -> dict[str, Any]:
                 return create_plan(
-                    conn, clock, acting.tenant_id, body.slug, body.labels(), body.draft
+                    conn, clock, acting.tenant_id, body.slug, body.labels(), body.draft, body.kind
                 ).as_resource()
 
             asked = body.model_dump()

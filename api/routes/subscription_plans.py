@@ -66,7 +66,7 @@ def _add_preview(
         acting = acting_of(request, SUBSCRIPTIONS_READ)
         given = body.model_extra or {}
         command = None if body.command is None else parse_command(body.command, given)
-        found = preview_subscription(db, usage.reader(), clock, acting, subscription, command)
+        found = preview_subscription(db, usage.reader, clock, acting, subscription, command)
         return {
             "subscription": found.subscription.as_resource(),
             "invoices": [invoice_document(invoice) for invoice in found.invoices],

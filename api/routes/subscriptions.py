@@ -150,7 +150,7 @@ def _add_command(
         with db.transaction(acting) as conn:
 
             def once() -> dict[str, Any]:
-                command = body.command(conn, acting.tenant_id)
+                command = body.resolve(conn, acting.tenant_id)
                 return perform(
                     conn,
                     clock,

@@ -45,17 +45,29 @@ def list_invoices(
 
 @app.command()
 def show(
-    reference: Reference, tenant: TenantSlug = None, state_dir: StateDir = Path(".tollbook")
+    reference: Reference,
+    tenant: TenantSlug = None,
+    state_dir: StateDir = Path(".tollbook"),
+    as_text: Annotated[
+        bool, typer.Option("--text", help="For people: lines, with their tiers below them.")
+    ] = False,
 ) -> None:
     """Print an invoice as its canonical JSON, the same bytes each time.
 
-    Example: tollbook invoices show INV-000001 | sha256sum
+    Examples: tollbook invoices show INV-000001 | sha256sum
+
+    tollbook invoices show INV-000001 --text
     """
     import sys
 
-    from invoicing.document import document_bytes
+    from cli.invoices import print_invoice
+    from invoicing.document import document_bytes, invoice_document
 
-    sys.stdout.buffer.write(document_bytes(_find(reference, tenant, state_dir)))
+    invoice = _find(reference, tenant, state_dir)
+    if as_text:
+        print_invoice(invoice_document(invoice))
+        return
+    sys.stdout.buffer.write(document_bytes(invoice))
     sys.stdout.buffer.flush()
 
 

@@ -80,6 +80,9 @@ def draft(
     public: Annotated[
         bool, typer.Option("--public", help="Of a new plan: list it in public.")
     ] = False,
+    addon: Annotated[
+        bool, typer.Option("--addon", help="Of a new plan: it is bought beside another one.")
+    ] = False,
     tenant: TenantSlug = None,
     state_dir: StateDir = Path(".tollbook"),
     as_json: Json = False,
@@ -89,6 +92,7 @@ def draft(
     Example: tollbook plans draft standard standard.toml
     """
     from catalog.plan_catalog import PlanLabels, create_plan, write_draft
+    from catalog.plan_terms import PlanKind
     from catalog.plan_view import page_of_plans
     from core.clock import SystemClock
 
@@ -98,7 +102,8 @@ def draft(
             plan = write_draft(conn, clock, tenant_id, slug, content)
         else:
             labels = PlanLabels(name, public=public)
-            plan = create_plan(conn, clock, tenant_id, slug, labels, content)
+            kind: PlanKind = "addon" if addon else "plan"
+            plan = create_plan(conn, clock, tenant_id, slug, labels, content, kind)
     print_resource(
         plan.as_resource(), as_json, f"wrote draft of plan {slug}, revision {plan.draft_revision}"
     )

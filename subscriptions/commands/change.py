@@ -1,4 +1,4 @@
-"""Change: another plan, other quantities, now or later."""
+"""Change: another plan, other quantities, other add-ons, now or later."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ class Change:
     """Let other terms hold from an instant on, and in all that is planned behind it.
 
     `quantities` replace those of the same keys. With another plan version, those that stand in
-    `keeps` are kept: the ones that it knows.
+    `keeps` are kept: the ones that it knows. Of `addons` there are so many from then on, instead of
+    those in `drops`, the other versions of the same add-ons; none where it says zero.
     """
 
     name: ClassVar[str] = "change"
@@ -28,6 +29,8 @@ class Change:
     quantities: Mapping[str, Decimal] | None = None
     when: When = "now"
     keeps: frozenset[str] = frozenset()
+    addons: Mapping[UUID, Decimal] | None = None
+    drops: frozenset[UUID] = frozenset()
 
     def apply(self, standing: Standing, at: datetime, cycle: Cycle) -> Standing:
         """What is billed splits at the instant; before it begins, the choice changes."""
@@ -35,16 +38,10 @@ class Change:
         begin = max(instant_of(self.when, standing, at, cycle), standing.start)
         refuse_after_end(standing, begin, "at")
         terms = changed_from(standing.terms, begin, self._changed)
-        if terms:
-            held = terms_at(terms, at) or terms[0]
-        else:  # it waits for its first payment: what is chosen changes
-            held = self._changed(Terms(at, None, standing.plan_version_id, standing.quantities))
-        changed = replace(
-            standing,
-            terms=terms,
-            plan_version_id=held.plan_version_id,
-            quantities=held.quantities,
-        )
+        # While it waits for its first payment there are no terms: what is chosen changes.
+        coming = terms or (self._changed(standing.chosen(at)),)
+        held = terms_at(coming, at) or coming[0]
+        changed = replace(standing, terms=terms).holding(held)
         return standing if changed == standing else replace(changed, at=at)
 
     def _changed(self, terms: Terms) -> Terms:
@@ -54,4 +51,13 @@ class Change:
             for key, each in terms.quantities.items()
             if plan == terms.plan_version_id or key in self.keeps
         }
-        return replace(terms, plan_version_id=plan, quantities={**kept, **(self.quantities or {})})
+        addons = {
+            **{each: many for each, many in terms.addons.items() if each not in self.drops},
+            **(self.addons or {}),
+        }
+        return replace(
+            terms,
+            plan_version_id=plan,
+            quantities={**kept, **(self.quantities or {})},
+            addons={each: many for each, many in addons.items() if many},
+        )

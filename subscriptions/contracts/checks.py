@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from catalog.prices import PriceTerms
-from catalog.sold_lines import sold_lines
+from catalog.sold_lines import SoldLines, sold_lines
 from core.errors import BusinessLogicError, ConflictError, ValidationError
 from core.money import Currency
 from core.refusals import located
@@ -20,7 +20,6 @@ from subscriptions.contracts.negotiated import (
     price_at,
 )
 from subscriptions.subscription import Subscription
-from subscriptions.timeline import Terms
 
 
 def refuse_clashes(known: Negotiated, new: Negotiated) -> None:
@@ -69,19 +68,24 @@ def check_fit(conn: Connection, subscription: Subscription, prices: Sequence[Cus
     if not prices:
         return
     stands = subscription.standing
-    terms = stands.terms or (
-        Terms(stands.start, None, stands.plan_version_id),  # it waits for its first payment
+    terms = stands.terms or (stands.chosen(stands.start),)  # it waits for its first payment
+    sold = sold_lines(
+        conn,
+        subscription.tenant_id,
+        {version for each in terms for version in (each.plan_version_id, *each.addons)},
     )
-    sold = sold_lines(conn, subscription.tenant_id, {each.plan_version_id for each in terms})
     for each in terms:
-        lines = sold[each.plan_version_id]
-        mine = [price for price in prices if price.holds_for(subscription.id, lines.plan_id)]
-        for at in edges(mine, each.start, each.end):
-            found = [price_at(mine, card.key, at) for card in lines.cards]
-            with located("prices"):
-                lines.check_prices(
-                    {own.key: _terms_of(own.price) for own in found if own is not None}
-                )
+        for version_id in (each.plan_version_id, *each.addons):
+            lines = sold[version_id]
+            mine = [own for own in prices if own.holds_for(subscription.id, lines.plan_id)]
+            for at in edges(mine, each.start, each.end):
+                _check_lines(lines, mine, at)
+
+
+def _check_lines(lines: SoldLines, mine: Sequence[CustomPrice], at: datetime) -> None:
+    found = [price_at(mine, card.key, at) for card in lines.cards]
+    with located("prices"):
+        lines.check_prices({own.key: _terms_of(own.price) for own in found if own is not None})
 
 
 def _terms_of(price: Price) -> PriceTerms:

@@ -107,7 +107,7 @@ def negotiated_with(
     conn: Connection, tenant_id: TenantId, customer_ids: Sequence[CustomerId]
 ) -> defaultdict[UUID, Negotiated]:
     """What was agreed with each of these customers, as it is known now."""
-    values = {"tenant_id": tenant_id, "customer_ids": sorted(set(customer_ids))}
+    values = {"tenant_id": tenant_id, "customer_ids": list(customer_ids)}
     prices: defaultdict[UUID, list[CustomPrice]] = defaultdict(list)
     for row in conn.execute(
         sql.load("postgres/queries/select_enterprise_pricing"), values | {"contract_ids": None}

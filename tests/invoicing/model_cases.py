@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from fractions import Fraction
 from typing import Any
@@ -123,7 +123,9 @@ CASES: Mapping[str, Case] = {
 def expected(name: str, uses: Sequence[Use], share: Fraction = Fraction(1)) -> Expected:
     """What the line of a case comes to."""
     case = CASES[name]
-    model, around = case.model or name, case.adjustments
+    model, around = case.model or name, around_oracle.for_share(CASES[name].adjustments, share)
+    if case.quantity is None:
+        case = replace(case, parameters=_flats_for_share(case.parameters, share))
     if case.quantity is not None:
         total = Fraction(case.quantity)
         amount = _by_quantity(model, {"": total}, case) * share
@@ -139,9 +141,22 @@ def expected(name: str, uses: Sequence[Use], share: Fraction = Fraction(1)) -> E
         used = _groups(uses, case)
         total = sum(used.values(), Fraction(0))
         amount = _by_quantity(model, around_oracle.priced(used, around), case)
-    return around_oracle.line(
-        total, amount, around_oracle.for_share(around, share), 2, "half_away_from_zero"
-    )
+    return around_oracle.line(total, amount, around, 2, "half_away_from_zero")
+
+
+def _flats_for_share(parameters: Mapping[str, Any], share: Fraction) -> dict[str, Any]:
+    """Flat amounts of a model for a share of the period; no bound, no unit price, no fee."""
+    shared = around_oracle.flats_for_share(parameters, share)
+    if "thresholds" in shared:
+        shared["thresholds"] = [
+            {**each, "amount": Fraction(each["amount"]) * share} for each in shared["thresholds"]
+        ]
+    return shared
+
+
+def peaks(uses: Sequence[Use]) -> dict[str, Fraction]:
+    """By region, the largest values of the subjects, added up."""
+    return {json.loads(group)[0]: peak for group, peak in _groups(uses, CASES["capacity"]).items()}
 
 
 def _groups(uses: Sequence[Use], case: Case) -> dict[str, Fraction]:

@@ -5,21 +5,24 @@ from __future__ import annotations
 import json
 import random
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
 from typing import Any
+from uuid import UUID
 
 from catalog.meters import list_meters
 from core.clock import ManualClock
 from core.endpoints import Endpoints
-from core.ids import TenantId
+from core.ids import BillingRunId, TenantId
 from core.period import Period
 from db.postgres import Database
-from invoicing.billing_run import BillingRunner
+from invoicing.billing_run import BillingRunner, terms_of
+from invoicing.drafting import due_blocks, rate_block, read_block
 from invoicing.model import Invoice
 from invoicing.preview import preview
-from invoicing.tenants import billing_tenants
+from invoicing.runs import BillingRun
+from invoicing.tenants import BillingTenant, billing_tenants
 from subscriptions.setup import apply_catalog
 from tests.invoicing.model_cases import CASES, FEE, ZONE, Use
 from tests.usage.written_log import Log, Stored, write
@@ -27,6 +30,8 @@ from usage.reader import UsageReader
 
 NOW = datetime(2024, 1, 15, tzinfo=UTC)
 PERIOD = Period(datetime(2023, 10, 31, 23, tzinfo=UTC), datetime(2023, 11, 30, 23, tzinfo=UTC))
+CHANGED = datetime(2023, 11, 12, 9, 17, 3, tzinfo=UTC)
+SPANS = (Period(PERIOD.start, CHANGED), Period(CHANGED, PERIOD.end))
 _SPAN = timedelta(days=34)
 _FIRST = datetime(2023, 10, 30, tzinfo=UTC)
 _PARTITIONS = 3
@@ -40,6 +45,8 @@ class Month:
     uses: dict[str, list[Use]]
     invoices: dict[str, Invoice]
     previewed: dict[str, Invoice]
+    in_parts: dict[str, Invoice]
+    """Drafts whose every line is billed in two parts, before and after `CHANGED`."""
 
 
 def set_up() -> dict[str, Any]:
@@ -115,16 +122,34 @@ def month(endpoints: Endpoints, rng: random.Random) -> Month:
         log, uses = _events(applied.tenant_id, rng)
         write(endpoints.clickhouse, log, meters, rng)
         as_of = datetime(2023, 12, 2, tzinfo=UTC)
+        parts = _in_parts(db, reader, tenant, as_of)
         drafts = preview(db, reader, ManualClock(NOW), tenant, as_of)
         [closed] = BillingRunner(db, reader, ManualClock(NOW), block_customers=5).close(
             tenant, as_of
         )
         assert not closed.parked, [each.error_message for each in closed.parked]
-    invoices, previewed = (
+    invoices, previewed, in_parts = (
         {str(invoice.buyer["name"]): invoice for invoice in some}
-        for some in (closed.invoices, drafts.invoices)
+        for some in (closed.invoices, drafts.invoices, parts)
     )
-    return Month(uses, invoices, previewed)
+    return Month(uses, invoices, previewed, in_parts)
+
+
+def _in_parts(
+    db: Database, reader: UsageReader, tenant: BillingTenant, as_of: datetime
+) -> list[Invoice]:
+    run = BillingRun(BillingRunId(UUID(int=0)), tenant.tenant_id, as_of, reader.cut())
+    terms = terms_of(tenant, run)
+    [dues] = due_blocks(db, tenant.tenant_id, terms, 100)
+    with db.transaction(snapshot=True) as conn:
+        block = read_block(conn, tenant.tenant_id, dues)
+    billables = [
+        replace(
+            each, lines=tuple(replace(line, span=span) for span in SPANS for line in each.lines)
+        )
+        for each in block.billables
+    ]
+    return rate_block(reader, terms, replace(block, billables=billables))
 
 
 def _events(tenant_id: TenantId, rng: random.Random) -> tuple[Log, dict[str, list[Use]]]:

@@ -184,6 +184,11 @@ def test_events_in_the_log_become_invoices_that_a_recount_confirms(
 def check_files(tollbook: Tollbook, path: Path, invoice: dict[str, Any]) -> None:
     shown = {tollbook("invoices", "show", invoice[name])[1] for name in ("number", "id")}
     assert [json.loads(each) for each in shown] == [invoice]
+    code, printed, _ = tollbook("invoices", "show", invoice["number"], "--text")
+    lines = printed.decode().splitlines()
+    assert code == 0
+    assert invoice["buyer"]["name"] in lines[0]
+    assert lines[-1].split()[-1] == invoice["total"]["amount"]
     code, _, problem = tollbook("invoices", "pdf", invoice["number"], "-o", str(path))
     assert code == 0, problem
     text = PdfReader(BytesIO(path.read_bytes())).pages[0].extract_text()

@@ -4,6 +4,7 @@ ALTER TABLE subscriptions.subscriptions
     ADD COLUMN start_at timestamptz,
     ADD COLUMN activation text NOT NULL DEFAULT 'start' CHECK (activation IN ('start', 'payment')),
     ADD COLUMN quantities jsonb NOT NULL DEFAULT '{}',
+    ADD COLUMN addons jsonb NOT NULL DEFAULT '{}',
     ADD COLUMN subjects text[] CHECK (cardinality(subjects) BETWEEN 1 AND 1000),
     ADD COLUMN trial_ends_at timestamptz,
     ADD COLUMN trial_converts boolean NOT NULL DEFAULT true,
@@ -19,6 +20,7 @@ ALTER TABLE subscriptions.subscriptions_history
     ADD COLUMN start_at timestamptz,
     ADD COLUMN activation text,
     ADD COLUMN quantities jsonb,
+    ADD COLUMN addons jsonb,
     ADD COLUMN subjects text[],
     ADD COLUMN trial_ends_at timestamptz,
     ADD COLUMN trial_converts boolean,
@@ -38,6 +40,13 @@ COMMENT ON COLUMN subscriptions.subscriptions.subjects IS
 COMMENT ON COLUMN subscriptions.subscriptions.next_step_at IS
     'When something comes by itself: the start, the end of a trial, a pause, a grace period, or all';
 
+COMMENT ON COLUMN subscriptions.subscriptions.addons IS 'How many of which add-on, by plan version';
+
+-- Add-ons are plans that are bought beside another one, each so many times.
+ALTER TABLE catalog.pricing_plans
+    ADD COLUMN kind text NOT NULL DEFAULT 'plan' CHECK (kind IN ('plan', 'addon'));
+ALTER TABLE catalog.pricing_plans_history ADD COLUMN kind text NOT NULL DEFAULT 'plan';
+
 -- What is planned, and what was: no two rows of one subscription that are known overlap; a hole is a
 -- time in which the subscription was over.
 CREATE TABLE subscriptions.subscription_terms
@@ -47,6 +56,7 @@ CREATE TABLE subscriptions.subscription_terms
     subscription_id uuid NOT NULL,
     plan_version_id uuid NOT NULL,
     quantities jsonb NOT NULL DEFAULT '{}',
+    addons jsonb NOT NULL DEFAULT '{}',
     trial boolean NOT NULL DEFAULT false,
     valid_from timestamptz NOT NULL,
     valid_to timestamptz NOT NULL DEFAULT 'infinity',
@@ -133,7 +143,7 @@ ALTER TABLE subscriptions.subscriptions FORCE ROW LEVEL SECURITY;
 DROP TRIGGER subscriptions_keep_history ON subscriptions.subscriptions;
 CREATE TRIGGER subscriptions_keep_history BEFORE UPDATE OF
     slug, customer_id, plan_id, plan_version_id, stripe_subscription_id, status, billing_cycle, currency,
-    time_zone, anchor_at, ended_at, start_at, activation, quantities, subjects, trial_ends_at,
+    time_zone, anchor_at, ended_at, start_at, activation, quantities, addons, subjects, trial_ends_at,
     trial_converts, cancel_at, expires_at, over_at, failed_payments, retry_at, grace_ends_at,
     next_step_at, revision, valid_from, valid_to, recorded_from, recorded_to, metadata
 ON subscriptions.subscriptions FOR EACH ROW EXECUTE FUNCTION bitemporal.keep_history();

@@ -2,4 +2,4 @@ SELECT id, slug, time_zone, billing_cycle, anchor_at, period_start, ended_at
 FROM subscriptions.subscriptions
 WHERE id = ANY(%(ids)s)
 ORDER BY id
-FOR UPDATE
+FOR NO KEY UPDATE

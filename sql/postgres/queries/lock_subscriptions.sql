@@ -1,6 +1,6 @@
--- The earliest period of each that is not invoiced yet; nobody else bills them until commit.
-SELECT id, period_start
+-- All of them, with what is to be billed next; whoever bills or changes one is waited for.
+SELECT id, period_start, revision
 FROM subscriptions.subscriptions
 WHERE tenant_id = %(tenant_id)s AND id = ANY(%(subscription_ids)s)
 ORDER BY id
-FOR UPDATE
+FOR NO KEY UPDATE

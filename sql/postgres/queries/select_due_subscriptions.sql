@@ -1,6 +1,6 @@
 SELECT
     tenant_id, customer_id, id, plan_version_id, currency, time_zone, billing_cycle, anchor_at,
-    period_start, ended_at, subjects
+    period_start, ended_at, subjects, revision
 FROM subscriptions.subscriptions
 WHERE period_end <= %(as_of)s
     AND (ended_at IS NULL OR period_start < ended_at)

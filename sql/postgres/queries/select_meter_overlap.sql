@@ -8,9 +8,14 @@ JOIN subscriptions.subscriptions AS other
     ON other.tenant_id = mine.tenant_id AND other.customer_id = mine.customer_id AND other.id <> mine.id
 JOIN subscriptions.subscription_terms AS theirs
     ON theirs.subscription_id = other.id AND theirs.recorded_to = 'infinity'
-JOIN catalog.rate_cards AS wanted ON wanted.plan_version_id = ours.plan_version_id
-JOIN catalog.rate_cards AS taken
-    ON taken.plan_version_id = theirs.plan_version_id AND taken.meter_id = wanted.meter_id
+CROSS JOIN LATERAL (
+    SELECT ours.plan_version_id AS id UNION ALL SELECT key::uuid FROM jsonb_object_keys(ours.addons) AS key
+) AS we
+CROSS JOIN LATERAL (
+    SELECT theirs.plan_version_id AS id UNION ALL SELECT key::uuid FROM jsonb_object_keys(theirs.addons) AS key
+) AS they
+JOIN catalog.rate_cards AS wanted ON wanted.plan_version_id = we.id
+JOIN catalog.rate_cards AS taken ON taken.plan_version_id = they.id AND taken.meter_id = wanted.meter_id
 JOIN catalog.meters AS meter ON meter.id = wanted.meter_id
 WHERE mine.tenant_id = %(tenant_id)s
     AND mine.id = %(id)s

@@ -1,5 +1,5 @@
 SELECT
-    plan.id, plan.slug, plan.name, plan.description, plan.public, plan.prices, plan.limits, plan.metadata,
+    plan.id, plan.slug, plan.kind, plan.name, plan.description, plan.public, plan.prices, plan.limits, plan.metadata,
     plan.archived_at, version.number AS sold, draft.document AS draft,
     coalesce(draft.revision, 0) AS draft_revision
 FROM catalog.pricing_plans AS plan

@@ -1,11 +1,19 @@
 -- A plan version that is named by its plan and number (the one that is sold, where none is given), or
 -- by its id.
-SELECT version.id, version.plan_id, plan.slug AS plan, version.number, version.currency,
+SELECT version.id, version.plan_id, plan.slug AS plan, plan.kind, version.number, version.currency,
     version.archived_at,
     array(
         SELECT card.key FROM catalog.rate_cards AS card
         WHERE card.plan_version_id = version.id AND card.quantity IS NOT NULL
-    ) AS agreed
+    ) AS agreed,
+    array(
+        SELECT card.key FROM catalog.rate_cards AS card WHERE card.plan_version_id = version.id
+    ) AS keys,
+    array(
+        SELECT meter.slug FROM catalog.rate_cards AS card
+        JOIN catalog.meters AS meter ON meter.id = card.meter_id
+        WHERE card.plan_version_id = version.id
+    ) AS meters
 FROM catalog.plan_versions AS version
 JOIN catalog.pricing_plans AS plan ON plan.id = version.plan_id
 WHERE version.tenant_id = %(tenant_id)s

@@ -4,7 +4,7 @@ SELECT
     customer.slug AS customer, subscription.plan_id, plan.slug AS plan, version.number AS plan_number,
     subscription.plan_version_id, subscription.stripe_subscription_id, subscription.status,
     subscription.billing_cycle, subscription.currency, subscription.time_zone, subscription.anchor_at,
-    subscription.start_at, subscription.activation, subscription.quantities, subscription.subjects,
+    subscription.start_at, subscription.activation, subscription.quantities, subscription.addons, subscription.subjects,
     subscription.trial_ends_at, subscription.trial_converts, subscription.cancel_at,
     subscription.expires_at, subscription.over_at, subscription.failed_payments,
     subscription.retry_at, subscription.grace_ends_at, subscription.next_step_at,

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 
 from catalog.meters import list_meters
@@ -62,7 +63,9 @@ PLANS: dict[str, list[dict[str, Any]]] = {
 }
 
 
-def set_up(plans: Mapping[str, list[dict[str, Any]]]) -> dict[str, Any]:
+def set_up(
+    plans: Mapping[str, list[dict[str, Any]]], addons: Mapping[str, list[dict[str, Any]]]
+) -> dict[str, Any]:
     read = {"event_type": "use", "aggregation": "sum", "value": "n"}
     return {
         "tenant": {
@@ -74,6 +77,16 @@ def set_up(plans: Mapping[str, list[dict[str, Any]]]) -> dict[str, Any]:
         "plans": [
             {"slug": slug, "name": slug.title(), "currency": "EUR", "rate_cards": cards}
             for slug, cards in plans.items()
+        ]
+        + [
+            {
+                "slug": slug,
+                "kind": "addon",
+                "name": slug.title(),
+                "currency": "EUR",
+                "rate_cards": cards,
+            }
+            for slug, cards in addons.items()
         ],
         "customers": [
             {"slug": slug, "name": slug.title(), "currency": "EUR", "subjects": [f"{slug}-app"]}
@@ -100,9 +113,10 @@ class Town:
         database: Database,
         rng: random.Random,
         plans: Mapping[str, list[dict[str, Any]]] = PLANS,
+        addons: Mapping[str, list[dict[str, Any]]] = MappingProxyType({}),
     ) -> Town:
         """The town as it is on 1 March."""
-        applied = apply_catalog(database, ManualClock(on(3, 1)), set_up(plans))
+        applied = apply_catalog(database, ManualClock(on(3, 1)), set_up(plans, addons))
         return cls(endpoints, database, applied.tenant_id, rng)
 
     def desk(self, at: datetime) -> Desk:

@@ -24,7 +24,7 @@ def preview(town: Town, day: int, command: str | None, **given: Any) -> Subscrip
         body = None if command is None else parse_command(command, given)
         acting = Acting(town.tenant_id, "story")
         clock = town.desk(on(4, day)).clock
-        return preview_subscription(town.database, usage, clock, acting, "sub", body)
+        return preview_subscription(town.database, lambda: usage, clock, acting, "sub", body)
 
 
 def test_an_upgrade_is_previewed_as_it_is_billed(town: Town) -> None:
