@@ -56,10 +56,10 @@ class Writing:
 
     def write(self, negotiated: Negotiated) -> None:
         """Write the contract down. Raises `ConflictError` for a slug in use."""
-        body = self._body
+        body, now, tenant_id = self._body, self._clock.now(), self._customer.tenant_id
         row = {
             "id": self.contract_id,
-            "tenant_id": self._customer.tenant_id,
+            "tenant_id": tenant_id,
             "slug": body.slug,
             "name": body.name or body.slug,
             "customer_id": self._customer.id,
@@ -69,17 +69,14 @@ class Writing:
             "metadata": Jsonb(dict(body.metadata)),
             "start": self._start,
             "end": body.end,
-            "now": self._clock.now(),
+            "now": now,
         }
         if not self._conn.execute(sql.load("postgres/queries/insert_contract"), row).rowcount:
             raise ConflictError(
                 f"slug: the contract {body.slug!r} exists already; choose another", field="slug"
             )
-        recorded_at, tenant_id = self._clock.now(), self._customer.tenant_id
         for own in negotiated.prices:
-            insert_enterprise_price(
-                self._conn, self._clock, tenant_id, self._customer.id, own, recorded_at
-            )
+            insert_enterprise_price(self._conn, self._clock, tenant_id, self._customer.id, own, now)
 
     def _versions(self) -> defaultdict[str, int]:
         """How many prices of its own each line of the customer has had."""

@@ -12,7 +12,7 @@ import pytest
 
 from core.clock import SystemClock
 from core.ids import TenantId
-from db.postgres import Database
+from db.postgres import Database, Role
 from identity.api_keys import (
     CHANGES_READ,
     SUBSCRIPTIONS_READ,
@@ -21,6 +21,7 @@ from identity.api_keys import (
 )
 from tests.api.management import management
 from tests.plugins.database import do
+from tests.plugins.logins import plain_login
 from tests.subscriptions.operating import Desk, open_desk
 
 Headers = dict[str, str]
@@ -61,9 +62,13 @@ def reader(database: Database, desk: Desk) -> Headers:
 def client(
     writer: Headers, reader: Headers, desk: Desk, database_url: str, tmp_path: Path
 ) -> Iterator[httpx.Client]:
+    """A server whose login is nothing but a member of its two roles."""
     assert writer
     assert reader
-    with management(database_url, tmp_path, clock=desk.clock) as opened:
+    with (
+        plain_login(database_url, Role.API, Role.SNAPSHOT) as login,
+        management(login, tmp_path, clock=desk.clock) as opened,
+    ):
         yield opened
 
 
