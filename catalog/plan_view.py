@@ -12,7 +12,7 @@ from uuid import UUID
 import sql
 from catalog.meter_definition import is_slug
 from catalog.plan_terms import PlanKind
-from catalog.price_store import shown_price
+from catalog.price_store import price_of_row, shown_price
 from core.clock import Clock
 from core.errors import NotFoundError
 from core.ids import PlanId, TenantId, format_id
@@ -123,6 +123,17 @@ def sold_versions(
     return {version["plan"]: version for version in _shown(conn, tenant_id, rows).values()}
 
 
+def shown_versions(
+    conn: Connection, tenant_id: TenantId, version_ids: Sequence[UUID]
+) -> dict[UUID, dict[str, Any]]:
+    """These versions as they are shown, by id."""
+    rows = conn.execute(
+        sql.load("postgres/queries/select_plan_versions"),
+        {"tenant_id": tenant_id, "plan_version_ids": list(version_ids)},
+    ).fetchall()
+    return _shown(conn, tenant_id, rows)
+
+
 def _shown(
     conn: Connection, tenant_id: TenantId, rows: Sequence[Mapping[str, Any]]
 ) -> dict[UUID, dict[str, Any]]:
@@ -159,5 +170,5 @@ def _shown_card(card: Mapping[str, Any]) -> dict[str, Any]:
         "meter": card["meter_slug"],
         "cadence": card["cadence"],
         "quantity": None if agreed is None else plain(agreed),
-        "price": shown_price(card),
+        "price": shown_price(price_of_row(card), card["price_version"]),
     }

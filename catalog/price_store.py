@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
@@ -64,13 +65,13 @@ def terms_of_row(row: Mapping[str, Any]) -> PriceTerms:
     )
 
 
-def shown_price(row: Mapping[str, Any]) -> dict[str, Any]:
-    """The same, as it is shown: as people write it, with id and version."""
+def shown_price(price: Price, version: int) -> dict[str, Any]:
+    """A stored price as it is shown: as people write it, with id and version."""
     return {
-        "id": format_id("prc", row["price_id"]),
-        "version": row["price_version"],
-        "model": row["model"],
-        "rounding": row["rounding"],
-        **row["parameters"],
-        **({"adjustments": row["adjustments"]} if row["adjustments"] else {}),
+        "id": format_id("prc", UUID(price.price_id)),
+        "version": version,
+        "model": price.model,
+        "rounding": price.rounding_mode,
+        **price.parameters,
+        **({"adjustments": price.adjustments} if price.adjustments else {}),
     }

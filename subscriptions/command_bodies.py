@@ -8,10 +8,11 @@ from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 import pydantic
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from core.errors import ValidationError
 from core.ids import TenantId
+from core.instants import Instant
 from core.refusals import refusal_of
 from db.postgres import Connection
 from subscriptions.checks import find_version, version_ids
@@ -46,7 +47,6 @@ def _quantity(text: str) -> str:
 
 Quantity = Annotated[str, AfterValidator(_quantity)]
 Quantities = Annotated[dict[str, Quantity], Field(max_length=500)]
-Instant = AwareDatetime
 When = Literal["now", "period_end"] | Instant
 
 

@@ -7,13 +7,14 @@ from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
 import pydantic
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from core.calendar.intervals import Interval
 from core.calendar.zones import add_days, parse_time_zone
 from core.clock import Clock
 from core.errors import ValidationError
 from core.ids import TenantId
+from core.instants import Instant
 from core.refusals import refusal_of
 from db.postgres import Connection
 from subscriptions.checks import find_version
@@ -42,14 +43,14 @@ class NewSubscriptionBody(BaseModel):
     customer: str
     plan: str
     version: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
-    start: AwareDatetime | None = None
+    start: Instant | None = None
     billing_cycle: str = "monthly"
-    anchor: Literal["anniversary", "calendar", "trial_end"] | AwareDatetime = "anniversary"
+    anchor: Literal["anniversary", "calendar", "trial_end"] | Instant = "anniversary"
     activation: Literal["start", "payment"] = "start"
     trial_days: Annotated[int, Field(ge=1, le=TRIAL_DAYS_MAX)] | None = None
-    trial_ends_at: AwareDatetime | None = None
+    trial_ends_at: Instant | None = None
     trial_converts: bool = True
-    expires_at: AwareDatetime | None = None
+    expires_at: Instant | None = None
     quantities: Quantities = {}
     subjects: list[str] | None = None
     metadata: dict[str, str] = {}

@@ -22,6 +22,7 @@ from api.revisions import IfMatch, etag_of, revision_of
 from core.clock import Clock
 from db.postgres import Database
 from identity.api_keys import SUBSCRIPTIONS_READ, SUBSCRIPTIONS_WRITE
+from subscriptions.bought import bought
 from subscriptions.change_history import changes_of
 from subscriptions.command_bodies import BODIES, CommandBody
 from subscriptions.customers import read_customer
@@ -45,14 +46,14 @@ OfStatus = Annotated[Status | None, Query(description="Only those in this state.
 def create_subscriptions_router(db: Database, clock: Clock, acting_of: ActingOf) -> APIRouter:
     """The routes. `acting_of` says for whom a request works, if it may do what the scope says."""
     router = APIRouter(prefix="/v1/subscriptions", tags=["subscriptions"])
-    _add_reading(router, db, acting_of)
+    _add_reading(router, db, clock, acting_of)
     _add_creating(router, db, clock, acting_of)
     for name, body in BODIES.items():
         _add_command(router, db, clock, acting_of, name, body)
     return router
 
 
-def _add_reading(router: APIRouter, db: Database, acting_of: ActingOf) -> None:
+def _add_reading(router: APIRouter, db: Database, clock: Clock, acting_of: ActingOf) -> None:
     @router.get("", summary="List subscriptions")
     def list_subscriptions(
         request: Request,
@@ -87,6 +88,14 @@ def _add_reading(router: APIRouter, db: Database, acting_of: ActingOf) -> None:
         acting = acting_of(request, SUBSCRIPTIONS_READ)
         with db.transaction(acting, snapshot=True) as conn:
             return _shown(response, find_subscription(conn, acting.tenant_id, subscription))
+
+    @router.get("/{subscription}/bought", summary="Show what a subscription buys")
+    def show_bought(request: Request, subscription: Name) -> dict[str, Any]:
+        """The lines and entitlements of its plan and add-ons, with their agreed quantities, now."""
+        acting = acting_of(request, SUBSCRIPTIONS_READ)
+        with db.transaction(acting, snapshot=True) as conn:
+            found = find_subscription(conn, acting.tenant_id, subscription)
+            return bought(conn, found, clock.now())
 
     @router.get("/{subscription}/changes", summary="List what became of a subscription")
     def list_subscription_changes(

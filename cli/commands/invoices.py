@@ -54,7 +54,7 @@ def show(
 ) -> None:
     """Print an invoice as its canonical JSON, the same bytes each time.
 
-    Examples: tollbook invoices show INV-000001 | sha256sum
+    Example: tollbook invoices show INV-000001 | sha256sum
 
     tollbook invoices show INV-000001 --text
     """

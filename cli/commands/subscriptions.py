@@ -30,6 +30,7 @@ def list_subscriptions(
 
     Example: tollbook subscriptions list --status PAST_DUE --json
     """
+    from core.calendar.zones import local_date
     from subscriptions.subscription import page_of_subscriptions
 
     with tenant_transaction(state_dir, tenant, snapshot=True) as (conn, tenant_id):
@@ -43,8 +44,8 @@ def list_subscriptions(
             each.customer,
             f"{each.plan} {each.plan_number}",
             each.standing.status,
-            each.period.start.date().isoformat(),
-            each.period.end.date().isoformat(),
+            local_date(each.period.start, each.cycle.zone).isoformat(),
+            local_date(each.period.end, each.cycle.zone).isoformat(),
         )
         for each in found
     ]

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
 import pydantic
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from catalog.plan_document import Text, WrittenPrice
+from core.instants import Instant
 from core.refusals import refusal_of
 
 PRICES_MAX: Final = 500
@@ -28,8 +29,8 @@ class CustomPriceEntry(BaseModel):
     key: Text
     price: WrittenPrice
     plan: Text | None = None
-    start: AwareDatetime | None = None
-    end: AwareDatetime | None = None
+    start: Instant | None = None
+    end: Instant | None = None
 
 
 class NewContractBody(BaseModel):
@@ -45,8 +46,8 @@ class NewContractBody(BaseModel):
     customer: Text
     name: Text | None = None
     subscription: Text | None = None
-    start: AwareDatetime | None = None
-    end: AwareDatetime | None = None
+    start: Instant | None = None
+    end: Instant | None = None
     minimum: Text | None = None
     expires: bool = False
     prices: Annotated[list[CustomPriceEntry], Field(max_length=PRICES_MAX)] = []
@@ -57,7 +58,7 @@ class EndContractBody(BaseModel):
     """When the contract ends; missing: now."""
 
     model_config = _RULES
-    at: AwareDatetime | None = None
+    at: Instant | None = None
 
 
 def parse_contract(document: Mapping[str, Any]) -> NewContractBody:

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import sql
 from catalog.meter_definition import is_slug
-from catalog.price_store import shown_price
+from catalog.price_store import price_of_row, shown_price
 from core.errors import ValidationError
 from core.ids import ContractId, CustomerId, SubscriptionId, TenantId, format_id, parse_id
 from core.money import Currency
@@ -113,7 +113,7 @@ def _shown_price(row: Mapping[str, Any]) -> dict[str, Any]:
         "plan": row["plan"],
         "start": row["valid_from"].isoformat(),
         "end": row["valid_to"] and row["valid_to"].isoformat(),
-        "price": shown_price(row),
+        "price": shown_price(price_of_row(row), row["price_version"]),
     }
 
 

@@ -75,6 +75,7 @@ REQUESTS: dict[tuple[str, str], tuple[Any, int]] = {
         404,
     ),
     ("get", "/v1/subscriptions/{subscription}"): (None, 404),
+    ("get", "/v1/subscriptions/{subscription}/bought"): (None, 404),
     ("get", "/v1/subscriptions/{subscription}/changes"): (None, 404),
     ("post", "/v1/subscriptions/{subscription}/activate"): ({}, 404),
     ("post", "/v1/subscriptions/{subscription}/cancel"): ({}, 404),

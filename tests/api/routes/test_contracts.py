@@ -93,9 +93,14 @@ def test_a_contract_is_created_shown_listed_and_ended(
     other = client.get("/v1/contracts?customer=fabrikam", headers=reader).json()
     assert other == {"data": [], "next_cursor": None}
 
+    fee = client.get("/v1/subscriptions/sub/bought", headers=reader).json()["plan"]["rate_cards"][0]
+    assert (fee["price"], fee["contract"]) == (price["price"], "deal")
+
     desk.clock.advance(timedelta(days=10))
     ended = client.post("/v1/contracts/deal/end", json={}, headers=writer).json()
     assert ended["ended_at"] == ended["prices"][0]["end"] == "2024-01-11T00:00:00+00:00"
+    fee = client.get("/v1/subscriptions/sub/bought", headers=reader).json()["plan"]["rate_cards"][0]
+    assert (fee["price"]["amount"], "contract" in fee) == ("99", False)
     changes = client.get("/v1/changes", headers=writer).json()["data"]
     events = [
         (each["subject"], each["payload"])
@@ -131,6 +136,12 @@ def test_pages_follow_the_slugs(client: httpx.Client, writer: Headers, reader: H
     [
         (NEW | {"ends": 1}, 400, "ends"),
         (NEW | {"end": "2025-01-01T00:00:00"}, 400, "end"),
+        (NEW | {"start": "0001-01-01T00:00:00+14:00"}, 400, "start"),
+        (NEW | {"end": "9999-12-31T23:59:59-14:00"}, 400, "end"),
+        (NEW | {"name": "a\x00b"}, 400, "name"),
+        (NEW | {"minimum": "1e5"}, 400, "minimum.amount"),
+        (NEW | {"minimum": 1.5}, 400, "minimum"),
+        (NEW | {"metadata": {"a": "x" * 5000}}, 400, "metadata"),
         (NEW | {"customer": "nobody"}, 404, "customer"),
         (NEW | {"subscription": "none"}, 404, "subscription"),
         (

@@ -20,6 +20,7 @@ from subscriptions.commands import COMMANDS
 from tests.api.management import management
 from tests.plugins.database import do
 from tests.subscriptions.operating import Desk, open_desk
+from tests.subscriptions.world import apply, plan
 
 Headers = dict[str, str]
 NEW = {"slug": "sub", "customer": "contoso", "plan": "standard"}
@@ -99,6 +100,52 @@ def test_a_subscription_is_created_shown_listed_changed_and_canceled(
     assert [*first["data"], *rest["data"]] == changes
 
 
+@pytest.mark.req("SUB-24")
+def test_a_subscription_derives_lines_and_entitlements_from_what_it_buys(
+    client: httpx.Client, writer: Headers, reader: Headers, database: Database, desk: Desk
+) -> None:
+    apply(
+        database,
+        {
+            "tenant": {"slug": "acme", "name": "Acme"},
+            "features": [{"slug": "sso", "name": "SSO", "kind": "boolean"}],
+            "plans": [
+                plan("with-sso") | {"entitlements": [{"feature": "sso"}]},
+                {
+                    "slug": "disks",
+                    "kind": "addon",
+                    "name": "Disks",
+                    "currency": "USD",
+                    "rate_cards": [
+                        {
+                            "key": "disks",
+                            "name": "Disks",
+                            "quantity": "10",
+                            "price": {"model": "per_unit", "amount": "0.50"},
+                        }
+                    ],
+                },
+            ],
+        },
+    )
+    client.post("/v1/subscriptions", json=NEW | {"plan": "with-sso"}, headers=writer)
+    body = {"addons": {"disks": "3"}}
+    assert client.post("/v1/subscriptions/sub/change", json=body, headers=writer).status_code == 200
+    found = client.get("/v1/subscriptions/sub/bought", headers=reader).json()
+    assert (found["served"], found["plan"]["plan"]) == (True, "with-sso")
+    assert [each["key"] for each in found["plan"]["rate_cards"]] == ["platform", "tokens"]
+    assert [each["feature"] for each in found["plan"]["entitlements"]] == ["sso"]
+    [addon] = found["addons"]
+    assert (addon["plan"], addon["quantity"]) == ("disks", "3")
+    assert [each["quantity"] for each in addon["rate_cards"]] == ["30"]
+    client.post("/v1/subscriptions/sub/pause", json={"billing": False}, headers=writer)
+    assert client.get("/v1/subscriptions/sub/bought", headers=reader).json()["served"] is False
+    client.post("/v1/subscriptions/sub/cancel", json={"at": "now"}, headers=writer)
+    over = client.get("/v1/subscriptions/sub/bought", headers=reader).json()
+    assert (over["served"], over["plan"], over["addons"]) == (False, None, [])
+    assert desk.find().standing.status == "CANCELED"
+
+
 BAD: list[tuple[dict[str, Any], int, str]] = [
     ({"customer": "contoso", "plan": "standard"}, 400, "slug"),
     ({"slug": "sub", "plan": "standard"}, 400, "customer"),
@@ -136,7 +183,7 @@ def test_what_is_wrong_with_a_new_one_is_named(
     assert client.get("/v1/subscriptions", headers=writer).json()["data"] == []
 
 
-@pytest.mark.req("ERR-04", "ERR-05")
+@pytest.mark.req("ERR-03", "ERR-04", "ERR-05")
 def test_errors_have_their_status_and_their_code(
     client: httpx.Client, writer: Headers, reader: Headers
 ) -> None:
