@@ -18,6 +18,7 @@ from api.openapi import describe
 from api.problems import install_problem_handlers
 from api.public_tenants import PublicTenants
 from api.routes.changes import create_changes_router
+from api.routes.contracts import create_contracts_router
 from api.routes.customer_links import create_customer_links_router
 from api.routes.customers import create_customers_router
 from api.routes.features import create_features_router
@@ -100,6 +101,7 @@ def create_management_app(
     app.include_router(create_public_plans_router(db, tenants))
     app.include_router(create_subscriptions_router(db, at, acting_of))
     app.include_router(create_subscription_plans_router(db, at, usage, acting_of))
+    app.include_router(create_contracts_router(db, at, acting_of))
     app.include_router(create_changes_router(db, acting_of))
     app.include_router(
         create_health_router({"postgres": postgres_fault, "catalog": lambda: gate.fault})

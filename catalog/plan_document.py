@@ -61,6 +61,9 @@ def _exact(value: Any) -> Any:
 
 
 Text = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_plain)]
+WrittenPrice = Annotated[
+    dict[str, Annotated[Any, AfterValidator(_exact)]], AfterValidator(_plain_price)
+]
 
 
 class RateCardEntry(BaseModel):
@@ -79,9 +82,7 @@ class RateCardEntry(BaseModel):
     meter: Text | None = None
     cadence: Text | None = None
     quantity: str | int | None = None
-    price: Annotated[
-        dict[str, Annotated[Any, AfterValidator(_exact)]], AfterValidator(_plain_price)
-    ]
+    price: WrittenPrice
 
 
 class EntitlementEntry(BaseModel):
@@ -142,7 +143,7 @@ def _rate_card(
     entry: RateCardEntry, currency: Currency, meters: Mapping[str, MeterDefinition]
 ) -> RateCard:
     with located("price"):
-        price = _price(entry.price, currency)
+        price = price_of(entry.price, currency)
     cadence = None if entry.cadence is None else Interval.parse(entry.cadence, "cadence")
     agreed = None if entry.quantity is None else _quantity(entry.quantity, "quantity")
     meter_id = None
@@ -155,7 +156,11 @@ def _rate_card(
     return RateCard(entry.key, entry.name, price, meter_id, cadence, quantity=agreed)
 
 
-def _price(written: Mapping[str, Any], currency: Currency) -> PriceTerms:
+def price_of(written: Mapping[str, Any], currency: Currency) -> PriceTerms:
+    """A price as people write it: `model`, its parameters, `rounding`, `adjustments`.
+
+    Raises `ValidationError` naming the field and the fix.
+    """
     parameters = dict(written)
     if "model" not in parameters:
         raise ValidationError('model: missing; write model = "per_unit"', field="model")

@@ -12,6 +12,7 @@ from uuid import UUID
 import sql
 from catalog.meter_definition import is_slug
 from catalog.plan_terms import PlanKind
+from catalog.price_store import price_of_row, shown_price
 from core.clock import Clock
 from core.errors import NotFoundError
 from core.ids import PlanId, TenantId, format_id
@@ -169,12 +170,5 @@ def _shown_card(card: Mapping[str, Any]) -> dict[str, Any]:
         "meter": card["meter_slug"],
         "cadence": card["cadence"],
         "quantity": None if agreed is None else plain(agreed),
-        "price": {
-            "id": format_id("prc", card["price_id"]),
-            "version": card["price_version"],
-            "model": card["model"],
-            "rounding": card["rounding"],
-            **card["parameters"],
-            **({"adjustments": card["adjustments"]} if card["adjustments"] else {}),
-        },
+        "price": shown_price(price_of_row(card), card["price_version"]),
     }

@@ -14,6 +14,7 @@ from catalog.features import refuse_archived
 from catalog.meters import check_slug
 from catalog.plan_terms import PlanEntitlement, PlanKind, PlanTerms, RateCard
 from catalog.plan_view import tell_plan
+from catalog.price_store import insert_price
 from catalog.prices import PriceTerms
 from core.clock import Clock
 from core.errors import ConflictError, NotFoundError
@@ -238,20 +239,5 @@ def _ensure_price(
     """The line's price: the one it had, if the terms are the same, else a new one."""
     if newest is not None and newest["content_hash"] == price.content_hash:
         return PriceId(newest["price_id"])
-    price_id = PriceId(new_uuid(clock))
-    conn.execute(
-        sql.load("postgres/queries/insert_price"),
-        {
-            "id": price_id,
-            "tenant_id": tenant_id,
-            "model": price.model,
-            "currency": price.currency.code,
-            "parameters": Jsonb(dict(price.parameters)),
-            "adjustments": Jsonb(dict(price.adjustments)),
-            "rounding": price.rounding,
-            "content_hash": price.content_hash,
-            "version": 1 if newest is None else newest["version"] + 1,
-            "now": clock.now(),
-        },
-    )
-    return price_id
+    version = 1 if newest is None else newest["version"] + 1
+    return insert_price(conn, clock, tenant_id, price, version)

@@ -25,6 +25,7 @@ COMMANDS: Final = (
     "plans",
     "customers",
     "subscriptions",
+    "contracts",
     "prices",
     "rate",
     "ingest",

@@ -16,6 +16,7 @@ PriceId = NewType("PriceId", UUID)
 PlanId = NewType("PlanId", UUID)
 CustomerId = NewType("CustomerId", UUID)
 SubscriptionId = NewType("SubscriptionId", UUID)
+ContractId = NewType("ContractId", UUID)
 InvoiceId = NewType("InvoiceId", UUID)
 BillingRunId = NewType("BillingRunId", UUID)
 
@@ -30,6 +31,7 @@ PREFIXES: Final = frozenset(
         "crd",
         "cus",
         "sub",
+        "ctr",
         "inv",
         "lin",
         "run",

@@ -35,6 +35,7 @@ def invoice_view(document: Mapping[str, Any]) -> dict[str, Any]:
         "seller": _party(document["seller"]),
         "payment": list(document["seller"].get("payment", [])),
         "buyer": _party(document["buyer"]) | {"id": document["buyer"]["id"]},
+        "used_by": document["for"]["name"] if "for" in document else "",
         "subscription": document["subscription"]["id"],
         "plan": document["subscription"]["plan"],
         "period": service_period(document["period"], zone),

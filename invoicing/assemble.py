@@ -20,6 +20,7 @@ from core.money import Money
 from invoicing.derivations import steps_of_lines
 from invoicing.errors import CurrencyMismatchError, NegativeTotalError
 from invoicing.model import (
+    MINIMUM_KEY,
     PERIOD_KIND,
     Billable,
     Invoice,
@@ -31,7 +32,7 @@ from invoicing.model import (
 from invoicing.proof import derived_uuid
 from invoicing.rating_frames import RatingFrames
 from invoicing.used import Used
-from rating.explain import exact_amount
+from rating.explain import exact_amount, plain
 from rating.frames import SHARE
 from rating.prices import model_named
 from rating.proration import Share
@@ -123,21 +124,34 @@ def _invoice(terms: RunTerms, billable: Billable, rated: Sequence[_Rated]) -> In
         issued_at=terms.as_of,
         due_at=add_days(terms.as_of, terms.payment_days, parse_time_zone(billable.time_zone)),
         lines=lines,
+        paid_for=billable.paid_for,
     )
 
 
 def _lines(
     invoice_id: InvoiceId, billable: Billable, rated: Sequence[_Rated]
 ) -> Iterator[InvoiceLine]:
-    """The items of an invoice: each line, and behind it what brings it up to its minimum."""
-    position = 0
+    """The items of an invoice: each line, and behind it what brings it up to its minimum.
+
+    At the end what brings all of them up to the minimums of contracts: what is billed counts for
+    one after the other.
+    """
+    position, billed = 0, 0
     for line, each in zip(billable.lines, rated, strict=True):
+        item = _line(invoice_id, billable, position + 1, line, each)
+        if line.minimum:
+            least = item.amount_minor
+            if billed < least:
+                position += 1
+                yield _up_to_minimum(invoice_id, billable, item, billed)
+            billed = max(0, billed - least)
+            continue
         position += 1
-        item = _line(invoice_id, billable, position, line, each)
         yield item
         if each.row["true_up_minor"]:
             position += 1
             yield _true_up(invoice_id, billable, position, item, each)
+        billed += item.amount_minor + each.row["true_up_minor"]
 
 
 def _line(
@@ -172,6 +186,7 @@ def _line(
         usage_digest=row["usage_digest"] if line.meter_id is not None else None,
         rounding_mode=row["rounding_mode"],
         rule_version=row["rule_version"],
+        contract_id=line.contract_id,
     )
 
 
@@ -199,6 +214,36 @@ def _true_up(
         event_count=0,
         unmeterable_count=0,
         usage_digest=None,
+    )
+
+
+def _up_to_minimum(
+    invoice_id: InvoiceId, billable: Billable, least: InvoiceLine, billed: int
+) -> InvoiceLine:
+    """What the other lines, which come to `billed`, lack of a contract's minimum.
+
+    `least` is the minimum as a fee, by its share of the period.
+    """
+    start = str(epoch_micros(least.service.start))
+    amounts = {"minimum": least.amount_minor, "billed": -billed}
+    digits = billable.currency.minor_digits
+    minor = least.amount_minor - billed
+    amount = Decimal(minor).scaleb(-digits)
+    return replace(
+        least,
+        line_id=derived_uuid(billable.period.end, MINIMUM_KEY, str(invoice_id), start),
+        kind="true_up",
+        used_quantity=_ONE,
+        quantity=_ONE,
+        unit_amount=amount,
+        tiers=[
+            {"step": step, "amount": plain(Decimal(each).scaleb(-digits))}
+            for step, each in amounts.items()
+            if each
+        ],
+        amount_exact=amount,
+        amount_remainder=0,
+        amount_minor=minor,
     )
 
 

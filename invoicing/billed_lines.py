@@ -3,7 +3,7 @@
 Terms that change within a period make several lines of one key, each for its part. A line whose
 price and quantity go on is one line, so that its tiers go on, too. An era is a time in which the
 percentages of other lines stay what they are: lines end with it, so that each percentage is of all
-that was billed in its own era.
+that was billed in its own era. Prices of the customer's own go before the plan's while they hold.
 """
 
 from __future__ import annotations
@@ -11,21 +11,30 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
 import sql
 from catalog.meters import MeterDefinition
+from catalog.price_store import price_of_row
+from catalog.sold_lines import meter_of_row
 from core.calendar.intervals import Interval
-from core.errors import BusinessLogicError, InternalError
+from core.errors import BusinessLogicError
 from core.ids import MeterId, TenantId
-from core.money import Currency
 from core.period import Period
 from db.postgres import Connection
-from invoicing.model import PlanLine
-from rating.prices import Price, model_named
-from rating.rounding import parse_rounding_mode
+from invoicing.model import MINIMUM_KEY, PlanLine
+from rating.prices import model_named
+from subscriptions.contracts.negotiated import (
+    NOTHING,
+    CustomPrice,
+    Minimum,
+    Negotiated,
+    edges,
+    price_at,
+)
 from subscriptions.periods import DuePeriod
 from subscriptions.timeline import Terms
 
@@ -38,6 +47,7 @@ class BilledPlan:
     version: int
     lines: tuple[PlanLine, ...]
     meters: tuple[MeterDefinition, ...]
+    plan_id: UUID | None = None
 
 
 _ONE: Final = Decimal(1)
@@ -46,46 +56,134 @@ Plans = Mapping[tuple[UUID, Interval], BilledPlan]
 """By plan version and billing cycle."""
 
 
-def billed_lines(due: DuePeriod, plans: Plans) -> tuple[PlanLine, ...]:
+def billed_lines(
+    due: DuePeriod, plans: Plans, negotiated: Negotiated = NOTHING
+) -> tuple[PlanLine, ...]:
     """What a due period is billed, in the order of the plan that held last; maybe nothing.
 
-    Raises `BusinessLogicError` for a plan without lines of the subscription's cycle.
+    `negotiated` with its customer goes before the plans' prices; minimums come last. Raises
+    `BusinessLogicError` for a plan without lines of the subscription's cycle.
     """
     found: dict[str, list[PlanLine]] = {}
     era, percentages, until = due.period.start, None, None
     for terms in due.terms:
-        lines = list(_lines_of(terms, due, plans))
-        now = {(line.key, line.price.price_id) for line in lines if _of_lines(line)}
-        if now != percentages or terms.start != until:
-            era, percentages = terms.start, now
-        until = terms.end
-        for line in lines:
-            _add(found.setdefault(line.key, []), replace(line, era=era))
+        for part, lines in _parts_of(terms, due, plans, negotiated):
+            now = {(line.key, line.price.price_id) for line in lines if _of_lines(line)}
+            if now != percentages or part.start != until:
+                era, percentages = part.start, now
+            until = part.end
+            for line in lines:
+                _add(found.setdefault(line.key, []), replace(line, era=era))
     last = plans[due.terms[-1].plan_version_id, due.billing_cycle].lines if due.terms else ()
     keys = dict.fromkeys([line.key for line in last if line.key in found] + list(found))
+    lines = [line for key in keys for line in found[key]]
     return tuple(
         replace(
             line,
             span=None if line.span == due.period else line.span,
             era=None if line.era == due.period.start else line.era,
         )
-        for key in keys
-        for line in found[key]
+        for line in (*lines, *_minimums(due, negotiated.minimums))
     )
 
 
-def _lines_of(terms: Terms, due: DuePeriod, plans: Plans) -> Iterator[PlanLine]:
-    """The lines that are billed while the terms hold."""
-    for version_id, many in ((terms.plan_version_id, _ONE), *terms.addons.items()):
-        lines = plans[version_id, due.billing_cycle].lines
-        if not lines:
-            raise BusinessLogicError(
-                f"plan version {version_id}: has no lines that are billed"
-                f" {due.billing_cycle}, so there is nothing to bill"
-            )
-        for line in lines:
-            if not (terms.trial and _waived(line)):
-                yield _during(line, terms, many)
+def _parts_of(
+    terms: Terms, due: DuePeriod, plans: Plans, negotiated: Negotiated
+) -> Iterator[tuple[Terms, list[PlanLine]]]:
+    """The lines of the plan and its add-ons, part by part between prices of the customer's own."""
+    held = [(terms.plan_version_id, _ONE), *terms.addons.items()]
+    sold = [
+        (plan, many, _prices_of(plan, due, negotiated))
+        for version_id, many in held
+        for plan in [_billed_plan(plans, version_id, due)]
+    ]
+    for part in _parts(terms, [each for _, _, own in sold for each in own]):
+        lines = [
+            (_repriced(listed, own, part.start), many)
+            for plan, many, own in sold
+            for listed in plan.lines
+        ]
+        yield (
+            part,
+            [
+                _during(line, part, many)
+                for line, many in lines
+                if not (part.trial and _waived(line))
+            ],
+        )
+
+
+def _billed_plan(plans: Plans, version_id: UUID, due: DuePeriod) -> BilledPlan:
+    plan = plans[version_id, due.billing_cycle]
+    if not plan.lines:
+        raise BusinessLogicError(
+            f"plan version {version_id}: has no lines that are billed {due.billing_cycle}, so there"
+            " is nothing to bill"
+        )
+    return plan
+
+
+def _prices_of(plan: BilledPlan, due: DuePeriod, negotiated: Negotiated) -> list[CustomPrice]:
+    """The customer's own prices for lines of a plan."""
+    if not negotiated.prices:
+        return []
+    keys = {line.key for line in plan.lines}
+    return [
+        own
+        for own in negotiated.prices
+        if own.key in keys and own.holds_for(due.subscription_id, plan.plan_id)
+    ]
+
+
+def _parts(terms: Terms, own: Sequence[CustomPrice]) -> list[Terms]:
+    """The terms, apart where prices of the customer's own begin or end.
+
+    All lines come apart, and those that go on are put together again: so a percentage finds the
+    parts of the lines that it counts.
+    """
+    starts = edges(own, terms.start, terms.end)
+    ends = [*starts[1:], terms.end]
+    return [replace(terms, start=a, end=b) for a, b in zip(starts, ends, strict=True)]
+
+
+def _repriced(line: PlanLine, own: Sequence[CustomPrice], at: datetime) -> PlanLine:
+    found = price_at(own, line.key, at) if own else None
+    if found is None:
+        return line
+    version, contract = found.price_version, found.contract_id
+    return replace(line, price=found.price, price_version=version, contract_id=contract)
+
+
+def _minimums(due: DuePeriod, minimums: Sequence[Minimum]) -> list[PlanLine]:
+    """What the period comes to at least, for the time that is billed and no trial."""
+    lines: list[PlanLine] = []
+    for minimum in minimums:
+        if minimum.subscription_id != due.subscription_id:
+            continue
+        mine: list[PlanLine] = []
+        for terms in due.terms:
+            assert terms.end is not None, "what is billed of a period ends"
+            start = max(terms.start, minimum.start)
+            end = terms.end if minimum.end is None else min(terms.end, minimum.end)
+            if start < end and not terms.trial:
+                # In an era of its own: no percentage is of what is not billed yet.
+                line = replace(_minimum(minimum, Period(start, end)), era=due.period.end)
+                _add(mine, line)
+        lines += mine
+    return lines
+
+
+def _minimum(minimum: Minimum, span: Period) -> PlanLine:
+    return PlanLine(
+        MINIMUM_KEY,
+        f"{minimum.name}: up to the minimum",
+        None,
+        minimum.price,
+        minimum.price_version,
+        span=span,
+        contract_id=minimum.contract_id,
+        minimum=True,
+    )
 
 
 def _waived(line: PlanLine) -> bool:
@@ -151,34 +249,12 @@ def _plan(tenant_id: TenantId, rows: Sequence[dict[str, Any]], cycle: Interval) 
         name=lines[0]["plan_name"] if lines else "",
         version=lines[0]["plan_version"] if lines else 0,
         lines=tuple(_plan_line(row) for row in lines),
-        meters=tuple(_meter(tenant_id, row) for row in lines if row["meter_id"]),
+        meters=tuple(meter_of_row(tenant_id, row) for row in lines if row["meter_id"]),
+        plan_id=lines[0]["plan_id"] if lines else None,
     )
 
 
 def _plan_line(row: dict[str, Any]) -> PlanLine:
-    price = Price(
-        price_id=str(row["price_id"]),
-        content_hash=row["content_hash"],
-        model=row["model"],
-        parameters=row["parameters"],
-        currency=Currency(row["currency"]),
-        rounding_mode=parse_rounding_mode(row["rounding"]),
-        adjustments=row["adjustments"],
-    )
     meter_id = MeterId(row["meter_id"]) if row["meter_id"] else None
+    price = price_of_row(row)
     return PlanLine(row["key"], row["name"], meter_id, price, row["price_version"], row["quantity"])
-
-
-def _meter(tenant_id: TenantId, row: dict[str, Any]) -> MeterDefinition:
-    if row["catalog_version"] is None:
-        raise InternalError(f"rate card {row['key']}: its meter {row['meter_id']} is gone")
-    return MeterDefinition.from_document(
-        row["definition"],
-        meter_id=MeterId(row["meter_id"]),
-        tenant_id=tenant_id,
-        slug=row["meter_slug"],
-        name=row["meter_name"],
-        catalog_version=row["catalog_version"],
-        unit=row["unit"],
-        archived_at=row["archived_at"],
-    )

@@ -62,6 +62,7 @@ def _content(invoice: Invoice) -> dict[str, Any]:
         "due_at": instant_text(invoice.due_at),
         "seller": dict(invoice.seller),
         "buyer": {"id": format_id("cus", invoice.customer_id), **invoice.buyer},
+        **_paid_for(invoice),
         "subscription": {
             "id": format_id("sub", invoice.subscription_id),
             "plan_version_id": format_id("plv", invoice.plan_version_id),
@@ -79,6 +80,14 @@ def _content(invoice: Invoice) -> dict[str, Any]:
         "total": money(invoice.total_minor),
         "amount_due": money(invoice.amount_due_minor),
     }
+
+
+def _paid_for(invoice: Invoice) -> dict[str, Any]:
+    """Who used it, where that is not the buyer."""
+    used_by = invoice.paid_for
+    if used_by is None:
+        return {}
+    return {"for": {"customer": format_id("cus", used_by.customer_id), "name": used_by.name}}
 
 
 def _line(line: InvoiceLine, currency: Currency, period: Period) -> dict[str, Any]:
@@ -119,6 +128,8 @@ def _beyond(line: InvoiceLine, period: Period) -> dict[str, Any]:
         said["kind"] = line.kind
     if line.true_up_of:
         said["true_up_of"] = format_id("lin", line.true_up_of)
+    if line.contract_id:
+        said["contract"] = format_id("ctr", line.contract_id)
     if line.service != period:
         start, end = instant_text(line.service.start), instant_text(line.service.end)
         said["service_period"] = {"start": start, "end": end}

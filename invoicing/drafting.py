@@ -23,10 +23,11 @@ from core.period import Period
 from db.postgres import Connection, Database
 from invoicing.assemble import assemble
 from invoicing.billed_lines import Plans, billed_lines, plans_of
-from invoicing.model import Billable, Invoice, PlanLine, RunTerms
+from invoicing.model import Billable, Invoice, PaidFor, PlanLine, RunTerms
 from invoicing.settings import party
 from invoicing.usage_source import DueKey, Reading, Stretch, UsageSource, block_usage
 from invoicing.ways import ways_of
+from subscriptions.contracts.negotiated import negotiated_with
 from subscriptions.periods import DuePeriod, due_periods
 
 _T = TypeVar("_T")
@@ -88,6 +89,15 @@ def in_halves(
 
 
 @dataclass(frozen=True, slots=True)
+class Buyer:
+    """Who pays for a customer, as its invoices say; `paid_for` where it is not itself."""
+
+    customer_id: CustomerId
+    party: Mapping[str, Any]
+    paid_for: PaidFor | None
+
+
+@dataclass(frozen=True, slots=True)
 class Block:
     """What Postgres says of some due periods: what is billed, whose usage, by which meters."""
 
@@ -123,9 +133,13 @@ def rate_block(usage: UsageSource, terms: RunTerms, block: Block) -> list[Invoic
 def read_block(conn: Connection, tenant_id: TenantId, block: Sequence[DuePeriod]) -> Block:
     """Read what is to be billed for some due periods, as the transaction sees it."""
     plans = plans_of(conn, tenant_id, block)
-    buyers = _buyers(conn, tenant_id, {due.customer_id for due in block})
+    customers = list({due.customer_id for due in block})
+    buyers = _buyers(conn, tenant_id, customers)
+    negotiated = negotiated_with(conn, tenant_id, customers)
     billables = [
-        _billable(due, lines, plans, buyers) for due in block if (lines := billed_lines(due, plans))
+        _billable(due, lines, plans, buyers)
+        for due in block
+        if (lines := billed_lines(due, plans, negotiated[due.customer_id]))
     ]
     meters = {meter.id: meter for plan in plans.values() for meter in plan.meters}
     return Block(billables, _stretches(conn, block), meters)
@@ -135,22 +149,24 @@ def _billable(
     due: DuePeriod,
     lines: tuple[PlanLine, ...],
     plans: Plans,
-    buyers: Mapping[UUID, dict[str, Any]],
+    buyers: Mapping[UUID, Buyer],
 ) -> Billable:
     """A due period with what its invoice says: the plan is the one that held last."""
+    buyer = buyers[due.customer_id]
     version_id = due.terms[-1].plan_version_id
     plan = plans[version_id, due.billing_cycle]
     return Billable(
-        customer_id=due.customer_id,
+        customer_id=buyer.customer_id,
         subscription_id=due.subscription_id,
         plan_version_id=version_id,
         period=due.period,
         time_zone=due.time_zone,
         currency=due.currency,
-        buyer=buyers[due.customer_id],
+        buyer=buyer.party,
         plan={"name": plan.name, "version": plan.version},
         lines=lines,
         whole=due.whole,
+        paid_for=buyer.paid_for,
     )
 
 
@@ -203,13 +219,18 @@ def _spans(period: Period, links: Sequence[dict[str, Any]]) -> list[Period]:
 
 
 def _buyers(
-    conn: Connection, tenant_id: TenantId, customer_ids: set[CustomerId]
-) -> dict[UUID, dict[str, Any]]:
+    conn: Connection, tenant_id: TenantId, customer_ids: Sequence[CustomerId]
+) -> dict[UUID, Buyer]:
     rows = conn.execute(
         sql.load("postgres/queries/select_buyers"),
-        {"tenant_id": tenant_id, "customer_ids": sorted(customer_ids)},
+        {"tenant_id": tenant_id, "customer_ids": customer_ids},
     )
-    return {
-        row["id"]: party(row["billing_info"], "billing_info", default_name=row["name"])
-        for row in rows
-    }
+    return {row["customer_id"]: _buyer(row) for row in rows}
+
+
+def _buyer(row: Mapping[str, Any]) -> Buyer:
+    told = party(row["billing_info"], "billing_info", default_name=row["name"])
+    paid_for = None
+    if row["id"] != row["customer_id"]:
+        paid_for = PaidFor(CustomerId(row["customer_id"]), row["customer_name"])
+    return Buyer(CustomerId(row["id"]), told, paid_for)

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any, Final, Literal
 from uuid import UUID
 
-from core.ids import CustomerId, InvoiceId, MeterId, SubscriptionId, TenantId
+from core.ids import ContractId, CustomerId, InvoiceId, MeterId, SubscriptionId, TenantId
 from core.money import Currency
 from core.period import Period
 from rating.prices import Price
@@ -23,6 +23,10 @@ WHOLE: Final = Share(1, 1)
 
 PERIOD_KIND: Final = "period"
 """The kind of an invoice for a period that has ended."""
+
+
+MINIMUM_KEY: Final = "minimum"
+"""The key of lines that bring a period up to a contract's minimum."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +45,22 @@ class PlanLine:
     era: datetime | None = None
     """Percentages of lines are of those of one era; None: the one that begins with the period."""
 
+    contract_id: ContractId | None = None
+    """Whose price it is, where it is not the plan's."""
+    minimum: bool = False
+    """What the period comes to at least: behind all other lines, and reduced by them."""
+
     def span_in(self, period: Period) -> Period:
         """The span of the line in a due period."""
         return period if self.span is None else self.span
+
+
+@dataclass(frozen=True, slots=True)
+class PaidFor:
+    """The customer whose subscription it is, where another one pays."""
+
+    customer_id: CustomerId
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +68,7 @@ class Billable:
     """One due period of one subscription with everything its invoice says."""
 
     customer_id: CustomerId
+    """Who pays."""
     subscription_id: SubscriptionId
     plan_version_id: UUID
     period: Period
@@ -64,6 +82,7 @@ class Billable:
     """Several of one key have spans that do not overlap."""
     whole: Period | None = None
     """What the prices are for, where the period began late, or was cut."""
+    paid_for: PaidFor | None = None
 
     @property
     def priced_period(self) -> Period:
@@ -101,7 +120,7 @@ class InvoiceLine:
     position: int
     kind: LineKind
     true_up_of: UUID | None
-    """The line that it brings up to its minimum."""
+    """The line that it brings up to its minimum; None where that is a contract's, of all lines."""
     line_key: str
     description: str
     meter_id: MeterId | None
@@ -130,6 +149,8 @@ class InvoiceLine:
     usage_digest: str | None
     rounding_mode: str
     rule_version: int
+    contract_id: ContractId | None = None
+    """Whose price or minimum it has, where that is not the plan's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,3 +178,4 @@ class Invoice:
     issued_at: datetime
     due_at: datetime
     lines: tuple[InvoiceLine, ...]
+    paid_for: PaidFor | None = None

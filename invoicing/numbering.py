@@ -56,4 +56,6 @@ def _finalised(row: dict[str, Any]) -> Change:
         "subscription": format_id("sub", row["subscription_id"]),
         "total": {"amount": currency.format_minor(row["total_minor"]), "currency": currency.code},
     }
+    if row["for_customer_id"] is not None:
+        facts["for"] = format_id("cus", row["for_customer_id"])
     return Change("invoice.finalised", invoice, facts)

@@ -9,7 +9,7 @@ from typing import Final
 import polars as pl
 
 from core.calendar.zones import parse_time_zone
-from invoicing.model import WHOLE, Billable, PlanLine
+from invoicing.model import MINIMUM_KEY, WHOLE, Billable, PlanLine
 from invoicing.used import COUNTS, Used
 from invoicing.ways import Way, ways_of
 from rating.engine import rate_period
@@ -91,7 +91,9 @@ def _lines(billables: Sequence[Billable]) -> tuple[pl.DataFrame, pl.DataFrame]:
         subscription_id, period = str(billable.subscription_id), billable.period
         for line in billable.lines:
             start, meter = line.span_in(period).start, _meter_of(line)
-            rows.append((subscription_id, start, line.key, meter, line.price.price_id))
+            # Apart, so that no percentage of lines counts a minimum.
+            owner = f"{MINIMUM_KEY} of {subscription_id}" if line.minimum else subscription_id
+            rows.append((owner, start, line.key, meter, line.price.price_id))
             if line.quantity is not None:
                 agreed.append((subscription_id, start, meter, line.quantity, 0, 0))
     frame = pl.DataFrame(rows, schema=LINES, orient="row")
@@ -103,7 +105,7 @@ def _lines(billables: Sequence[Billable]) -> tuple[pl.DataFrame, pl.DataFrame]:
         ]
         schema = {**SHARE, AGREED: pl.Boolean()}
         frame = frame.hstack(pl.DataFrame(shares, schema=schema, orient="row"))
-    if any(line.span is not None for each in billables for line in each.lines):
+    if any(line.span or line.era for each in billables for line in each.lines):
         eras = [line.era or each.period.start for each in billables for line in each.lines]
         frame = frame.with_columns(pl.Series(CHOSEN_FROM, eras, INSTANT_DTYPE))
     return frame, pl.DataFrame(agreed, schema=USAGE, orient="row")

@@ -13,6 +13,7 @@ from psycopg.types.json import Jsonb
 import sql
 from core.ids import (
     BillingRunId,
+    ContractId,
     CustomerId,
     InvoiceId,
     MeterId,
@@ -25,7 +26,7 @@ from core.period import Period
 from db.postgres import Connection
 from invoicing.document import content_hash
 from invoicing.errors import InvoiceNotFoundError
-from invoicing.model import Invoice, InvoiceLine
+from invoicing.model import Invoice, InvoiceLine, PaidFor
 from rating.proration import Share
 from usage.cut import Cut
 
@@ -104,6 +105,8 @@ def _invoice_values(invoice: Invoice, shared: dict[str, Any]) -> dict[str, Any]:
         "id": invoice.invoice_id,
         "tenant_id": invoice.tenant_id,
         "customer_id": invoice.customer_id,
+        "for_customer_id": invoice.paid_for and invoice.paid_for.customer_id,
+        "for_name": invoice.paid_for and invoice.paid_for.name,
         "subscription_id": invoice.subscription_id,
         "plan_version_id": invoice.plan_version_id,
         "kind": invoice.kind,
@@ -132,6 +135,7 @@ def _line_values(invoice: Invoice, line: InvoiceLine) -> dict[str, Any]:
         "position": line.position,
         "kind": line.kind,
         "true_up_of": line.true_up_of,
+        "contract_id": line.contract_id,
         "line_key": line.line_key,
         "description": line.description,
         "meter_id": line.meter_id,
@@ -190,7 +194,14 @@ def _invoice(row: dict[str, Any], lines: tuple[InvoiceLine, ...]) -> Invoice:
         issued_at=row["issued_at"],
         due_at=row["due_at"],
         lines=lines,
+        paid_for=_paid_for(row),
     )
+
+
+def _paid_for(row: dict[str, Any]) -> PaidFor | None:
+    if row["for_customer_id"] is None:
+        return None
+    return PaidFor(CustomerId(row["for_customer_id"]), row["for_name"])
 
 
 def _line(row: dict[str, Any]) -> InvoiceLine:
@@ -222,4 +233,5 @@ def _line(row: dict[str, Any]) -> InvoiceLine:
         usage_digest=row["usage_digest"],
         rounding_mode=row["rounding_mode"],
         rule_version=row["rule_version"],
+        contract_id=ContractId(row["contract_id"]) if row["contract_id"] else None,
     )

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from core.errors import ValidationError
 from core.ids import TenantId
+from core.instants import Instant
 from core.refusals import refusal_of
 from db.postgres import Connection
 from subscriptions.checks import find_version, version_ids

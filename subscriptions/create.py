@@ -19,6 +19,7 @@ from core.ids import SubscriptionId, new_uuid
 from db.postgres import Connection
 from subscriptions.change_history import changes_of
 from subscriptions.checks import Version, check_addons, check_buys, check_overlap, check_subjects
+from subscriptions.contracts.checks import check_custom_prices
 from subscriptions.customers import Customer
 from subscriptions.instants import check_instant
 from subscriptions.standing import Activation, Standing, steps_until
@@ -95,6 +96,7 @@ def create_subscription(
             f"slug: the subscription {new.slug!r} exists already; choose another", field="slug"
         )
     check_overlap(conn, made)
+    check_custom_prices(conn, made)
     return made
 
 

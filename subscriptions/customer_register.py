@@ -20,12 +20,18 @@ from core.money import Currency
 from db.postgres import Connection
 from subscriptions.customer_facts import CustomerFacts, NewCustomer
 from subscriptions.customer_subjects import end_all_links
-from subscriptions.customer_tree import lock_tree, parent_of, refuse_children
+from subscriptions.customer_tree import (
+    lock_tree,
+    parent_of,
+    refuse_children,
+    refuse_other_currency,
+)
 from subscriptions.customers import (
     Customer,
     find_customer,
     lock_customer,
     looks_like_id,
+    read_customer,
     tell_customer,
 )
 from subscriptions.payment_methods import remove_all_payment_methods
@@ -72,9 +78,10 @@ def change_customer(
     A new time zone holds for subscriptions made later. `revision` is the one that was read.
     Raises `PreconditionError` when it is another one by now, `ValidationError`,
     `CustomerNotFoundError`, `ConflictError` for a customer that was deleted or a parent that stands
-    below it, `BusinessLogicError` for another currency once something was bought.
+    below it, `BusinessLogicError` for another currency once something was bought, or than that of
+    who pays for whom.
     """
-    if facts.parent is not None:
+    if _moves(conn, tenant_id, reference, facts):
         lock_tree(conn, tenant_id)
     known = find_customer(conn, tenant_id, reference)
     _check_revision(known, revision)
@@ -88,7 +95,17 @@ def change_customer(
             field="currency",
         )
     _update(conn, clock, wanted)
+    refuse_other_currency(conn, wanted)
     return tell_customer(conn, clock, tenant_id, known.id, "updated")
+
+
+def _moves(conn: Connection, tenant_id: TenantId, reference: str, facts: CustomerFacts) -> bool:
+    """Whether this may change who is above whom, who pays for whom, or in which currency."""
+    if facts.parent is not None or facts.payer == "parent":
+        return True
+    if facts.currency is None:
+        return False
+    return read_customer(conn, tenant_id, reference).currency.code != facts.currency
 
 
 def delete_customer(
@@ -145,6 +162,8 @@ def _insert(
     row = _row(customer, clock.now())
     if conn.execute(sql.load("postgres/queries/insert_customer"), row).fetchone() is None:
         return None
+    if new.parent is not None:
+        refuse_other_currency(conn, customer)
     return tell_customer(conn, clock, tenant_id, customer.id, "created")
 
 
@@ -196,7 +215,7 @@ def _check_revision(known: Customer, revision: int | None) -> None:
 
 
 def _has_subscription(conn: Connection, customer: Customer) -> bool:
-    """Whether something was bought; an invoice is one of a subscription."""
+    """Whether something was bought, or agreed on; an invoice is one of a subscription."""
     row = conn.execute(
         sql.load("postgres/queries/has_subscription"),
         {"tenant_id": customer.tenant_id, "id": customer.id},

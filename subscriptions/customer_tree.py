@@ -65,6 +65,24 @@ def parent_of(
     return parent
 
 
+def refuse_other_currency(conn: Connection, customer: Customer) -> None:
+    """Raise `BusinessLogicError` where it and who pays for it, or is paid for by it, have two.
+
+    The tree must be locked.
+    """
+    row = conn.execute(
+        sql.load("postgres/queries/select_other_currency"),
+        {"tenant_id": customer.tenant_id, "id": customer.id},
+    ).fetchone()
+    if row is not None:
+        what = "pays for" if not row["above"] else "is paid for by"
+        raise BusinessLogicError(
+            f"currency: customer {customer.slug!r} has {customer.currency} and {what}"
+            f" {row['slug']!r}, which has {row['currency']}; a parent pays in its own currency",
+            field="currency",
+        )
+
+
 def refuse_children(conn: Connection, customer: Customer) -> None:
     """Raise `ConflictError` naming them while the customer stands above others."""
     rows = conn.execute(

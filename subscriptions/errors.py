@@ -15,3 +15,9 @@ class SubscriptionNotFoundError(NotFoundError):
     """No subscription of this tenant has this id or slug."""
 
     code = "subscription_not_found"
+
+
+class ContractNotFoundError(NotFoundError):
+    """No contract of this tenant has this id or slug."""
+
+    code = "contract_not_found"

@@ -14,6 +14,7 @@ from core.calendar.zones import add_days, parse_time_zone
 from core.clock import Clock
 from core.errors import ValidationError
 from core.ids import TenantId
+from core.instants import Instant
 from core.refusals import refusal_of
 from db.postgres import Connection
 from subscriptions.checks import find_version

@@ -14,6 +14,7 @@ from core.ids import TenantId, format_id
 from db.postgres import Connection
 from subscriptions.checks import Version, check_addons, check_buys, check_overlap, find_version
 from subscriptions.commands import Command
+from subscriptions.contracts.checks import check_custom_prices
 from subscriptions.customers import lock_customers, read_customer, refuse_deleted
 from subscriptions.errors import SubscriptionNotFoundError
 from subscriptions.lifecycle import OVER
@@ -44,7 +45,8 @@ def perform(
     `PreconditionError` for another revision, `ValidationError` for an instant in the future,
     `BusinessLogicError` for one before the last change or in what is invoiced,
     `ConflictError` where another subscription prices the same usage, or for a customer that was
-    deleted, and what the command raises.
+    deleted, `ValidationError` where a price of the customer's own does not fit, and what the
+    command raises.
     """
     at = _instant(clock, as_of)
     known = lock(conn, tenant_id, name)
@@ -71,6 +73,7 @@ def perform(
         return known
     saved = save(conn, clock, known, command.name, after)
     check_overlap(conn, saved)
+    check_custom_prices(conn, saved)
     return saved
 
 

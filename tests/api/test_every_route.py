@@ -19,10 +19,13 @@ from schemathesis import Case
 
 from api.management_app import ManagementSettings, create_management_app
 from api.problems import ErrorBody
+from core.acting import Acting
 from core.clock import ManualClock
 from core.endpoints import Endpoints
 from db.postgres import Database
 from identity.api_keys import SCOPES, insert_api_key
+from subscriptions.contracts.body import parse_contract
+from subscriptions.contracts.register import create_contract
 from tests.api.management import NOWHERE, management
 from tests.plugins.database import do
 from tests.plugins.installations import Installer
@@ -33,6 +36,7 @@ NAMES = {
     "slug": ("standard", "tokens", "pictures"),
     "customer": ("contoso", "fabrikam"),
     "subscription": ("sub", "trial"),
+    "contract": ("deal",),
     "subject": ("contoso-chat",),
     "tenant": ("acme",),
     "number": (1,),
@@ -68,6 +72,9 @@ def server(
 
 def subscribe(desk: Desk) -> None:
     desk.subscribe("sub")
+    deal = parse_contract({"slug": "deal", "customer": "contoso", "subscription": "sub"})
+    with desk.database.transaction(Acting(desk.tenant_id)) as conn:
+        create_contract(conn, desk.clock, desk.tenant_id, deal)
     desk.subscribe("trial", payer="fabrikam", plan="pictures", trial_ends_at=JANUARY.replace(day=9))
 
 

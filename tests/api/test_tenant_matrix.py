@@ -92,6 +92,10 @@ REQUESTS: dict[tuple[str, str], tuple[Any, int]] = {
     ("post", "/v1/subscriptions/{subscription}/uncancel"): ({}, 404),
     ("post", "/v1/subscriptions/{subscription}/preview"): ({}, 404),
     ("post", "/v1/plans/{slug}/migrate"): ({"at": "now"}, 404),
+    ("get", "/v1/contracts"): (None, 200),
+    ("post", "/v1/contracts"): ({"slug": "mine", "customer": "theirs"}, 404),
+    ("get", "/v1/contracts/{contract}"): (None, 404),
+    ("post", "/v1/contracts/{contract}/end"): ({}, 404),
 }
 """What is sent as a body, and the answer's status: for each route that there is."""
 
@@ -155,19 +159,25 @@ def test_no_route_shows_or_changes_what_is_another_tenants(
     subscribed = client.post("/v1/subscriptions", json=wanted, headers=everything)
     assert subscribed.status_code == 201, subscribed.text
     subscription = subscribed.json()["id"]
+    agreed = {"slug": "theirs", "customer": "theirs", "subscription": "theirs", "minimum": "1"}
+    deal = client.post("/v1/contracts", json=agreed, headers=everything)
+    assert deal.status_code == 201, deal.text
+    contract = deal.json()["id"]
     before = rows_of(database, zeta)
     may_everything = key_of(client, database, acme)
     for (method_name, path), (body, status) in REQUESTS.items():
-        for slug in ("theirs", theirs.json()["id"], paying, subscription):
+        for slug in ("theirs", theirs.json()["id"], paying, subscription, contract):
             url = path.replace("{slug}", slug).replace("{number}", "1").replace("{tenant}", "acme")
             url = url.replace("{customer}", slug).replace("{subject}", "theirs")
             url = url.replace("{method}", method).replace("{subscription}", slug)
+            url = url.replace("{contract}", slug)
             found = client.request(method_name, url, json=body, headers=may_everything)
             assert found.status_code in {status, 409 if status == 201 else status}, (
                 url,
                 found.text,
             )
             markers = {"marker-type", "theirs", theirs.json()["id"], paying, method, subscription}
+            markers.add(contract)
             asked = url + json.dumps(body)  # a refusal may repeat what was asked for
             assert not [each for each in markers if each not in asked and each in found.text]
     assert rows_of(database, zeta) == before

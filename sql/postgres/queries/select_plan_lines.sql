@@ -2,7 +2,9 @@
 SELECT
     card.plan_version_id,
     version.number AS plan_version,
+    plan.id AS plan_id,
     plan.name AS plan_name,
+    plan.slug AS plan,
     card.key,
     card.name,
     card.cadence,
