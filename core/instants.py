@@ -1,4 +1,4 @@
-"""Instants from outside: aware, and such that every database and every calendar can hold them."""
+"""Instants from outside: aware, and such that servers and people can reckon with them."""
 
 from __future__ import annotations
 
@@ -7,18 +7,25 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator, AwareDatetime
 
-EARLIEST: Final = datetime(1900, 1, 1, tzinfo=UTC)
+from core.errors import ValidationError
+
+FIRST: Final = datetime(1970, 1, 1, tzinfo=UTC)
+END: Final = datetime(2200, 1, 1, tzinfo=UTC)
+_RULE: Final = "give an instant from 1970 to 2199"
 
 
-def _holdable(at: datetime) -> datetime:
-    try:
-        in_time = at.astimezone(UTC) >= EARLIEST
-    except OverflowError:
-        in_time = False
-    if not in_time:
-        raise ValueError("give an instant from 1900 to 9999, in UTC")
+def check_instant(at: datetime, field: str) -> datetime:
+    """`at` in UTC. Raises `ValidationError` before 1970 and from 2200 on."""
+    if not FIRST <= at < END:
+        raise ValidationError(f"{field}: {_RULE}", field=field)
+    return at.astimezone(UTC)
+
+
+def _bounded(at: datetime) -> datetime:
+    if not FIRST <= at < END:
+        raise ValueError(_RULE)
     return at
 
 
-Instant = Annotated[AwareDatetime, AfterValidator(_holdable)]
-"""An instant with its offset, from 1900 to 9999 in UTC: a field of what programs send."""
+Instant = Annotated[AwareDatetime, AfterValidator(_bounded)]
+"""An instant with its offset, from 1970 to 2199: a field of what programs send."""

@@ -30,7 +30,6 @@ from subscriptions.commands import (
     StartTrial,
     Uncancel,
 )
-from subscriptions.instants import Instant
 
 _DECIMAL: Final = re.compile(r"[0-9]{1,15}(\.[0-9]{1,12})?")
 ADDONS_MAX: Final = Decimal(10) ** 6

@@ -16,12 +16,12 @@ from core.calendar.zones import instant_of, parse_time_zone, wall_of
 from core.clock import Clock
 from core.errors import ConflictError, ValidationError
 from core.ids import SubscriptionId, new_uuid
+from core.instants import check_instant
 from db.postgres import Connection
 from subscriptions.change_history import changes_of
 from subscriptions.checks import Version, check_addons, check_buys, check_overlap, check_subjects
 from subscriptions.contracts.checks import check_custom_prices
 from subscriptions.customers import Customer
-from subscriptions.instants import check_instant
 from subscriptions.standing import Activation, Standing, steps_until
 from subscriptions.store import earliest_period, insert
 from subscriptions.subscription import Subscription, page_of_subscriptions

@@ -21,7 +21,6 @@ from subscriptions.checks import find_version
 from subscriptions.command_bodies import Quantities, quantities_of
 from subscriptions.create import NewSubscription, create_subscription
 from subscriptions.customers import find_customer
-from subscriptions.instants import Instant
 from subscriptions.subscription import Subscription
 
 TRIAL_DAYS_MAX: Final = 730

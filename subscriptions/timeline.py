@@ -110,6 +110,7 @@ def billed(
             each.plan_version_id,
             each.quantities,
             each.trial,
+            each.addons,
         )
         for each in terms
     ]

@@ -12,12 +12,12 @@ from api.acting import ActingOf
 from api.paging import id_cursor_of, id_of
 from api.usage_connection import UsageConnection
 from core.clock import Clock
+from core.instants import Instant
 from db.postgres import Database
 from identity.api_keys import SUBSCRIPTIONS_READ, SUBSCRIPTIONS_WRITE
 from invoicing.document import invoice_document
 from invoicing.subscription_preview import preview_subscription
 from subscriptions.command_bodies import parse_command
-from subscriptions.instants import Instant
 from subscriptions.migration import migrate_batch
 
 Name = Annotated[str, Path(description="The subscription's id (`sub_…`) or slug.")]

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal, Protocol
 
 from core.calendar.cycle import Cycle
 from core.errors import BusinessLogicError, ValidationError
-from subscriptions.instants import check_instant
+from core.instants import check_instant
 from subscriptions.lifecycle import OVER, SERVED, InvalidStateTransitionError
 from subscriptions.standing import Standing
 

@@ -1,4 +1,4 @@
-"""Instants that no database or calendar can hold are refused where they come in."""
+"""Instants that nobody can reckon with are refused where they come in."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ INSTANTS = pydantic.TypeAdapter(Instant)
 
 
 @pytest.mark.parametrize(
-    "text", ["1900-01-01T00:00:00Z", "2024-04-01T00:00:00+02:00", "9999-12-31T23:59:59.999999Z"]
+    "text", ["1970-01-01T00:00:00Z", "2024-04-01T00:00:00+02:00", "2199-12-31T23:59:59.999999Z"]
 )
 def test_what_can_be_held_stays_as_it_is(text: str) -> None:
     assert INSTANTS.validate_python(text).isoformat() == text.replace("Z", "+00:00")
@@ -20,9 +20,9 @@ def test_what_can_be_held_stays_as_it_is(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("0001-01-01T00:00:00+14:00", "from 1900 to 9999"),
-        ("1899-12-31T23:59:59Z", "from 1900 to 9999"),
-        ("9999-12-31T23:59:59-14:00", "from 1900 to 9999"),
+        ("0001-01-01T00:00:00+14:00", "from 1970 to 2199"),
+        ("1969-12-31T23:59:59Z", "from 1970 to 2199"),
+        ("2199-12-31T23:59:59-14:00", "from 1970 to 2199"),
         ("2024-04-01T00:00:00", "timezone"),
     ],
 )

@@ -150,8 +150,7 @@ def test_a_percentage_counts_both_parts_of_a_line_whose_price_changes(
     assert lines_of(april) == [
         ("fee", "04-01..04-16", 15_00),
         ("fee", "04-16..05-01", 30_00),
-        ("support", "04-01..04-16", 1_50),
-        ("support", "04-16..05-01", 3_00),
+        ("support", "04-01..05-01", 4_50),  # 10 % of both
     ]
 
 
