@@ -138,8 +138,7 @@ def _prices_of(plan: BilledPlan, due: DuePeriod, negotiated: Negotiated) -> list
 def _parts(terms: Terms, own: Sequence[CustomPrice]) -> list[Terms]:
     """The terms, apart where prices of the customer's own begin or end.
 
-    All lines come apart, and those that go on are put together again: so a percentage finds the
-    parts of the lines that it counts.
+    All lines come apart, and those that go on are put together again.
     """
     starts = edges(own, terms.start, terms.end)
     ends = [*starts[1:], terms.end]

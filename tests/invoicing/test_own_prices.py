@@ -98,8 +98,8 @@ def test_each_day_has_the_price_that_holds_on_it(
     changes_seen = sum(a != b for a, b in itertools.pairwise(expected))
     assert len(fees) == changes_seen + 1, "a price that goes on is one line"
 
-    starts = {line.span_in(NOVEMBER).start for line in lines if line.key == "support"}
-    assert {line.span_in(NOVEMBER).start for line in fees} <= starts, "each part is counted"
+    counted = {line.era for line in lines if line.key == "support"}
+    assert {line.era for line in fees} <= counted, "each part is counted"
 
 
 def _on(found: Sequence[Own], kept: Sequence[CustomPrice], number: int, plan: int) -> int:
