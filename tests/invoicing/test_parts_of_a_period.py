@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from fractions import Fraction
@@ -126,14 +127,19 @@ def test_tiers_begin_again_in_each_span_and_their_flat_parts_take_the_share() ->
     assert first.usage_digest != second.usage_digest
 
 
-def test_a_percentage_is_of_the_lines_whose_span_begins_with_its_own() -> None:
-    fees = [plan_line("fee", "flat", {"amount": "100"}, span=span) for span in (BEFORE, AFTER)]
+def test_a_percentage_is_of_the_lines_of_its_own_era() -> None:
+    before, after = (
+        plan_line("fee", "flat", {"amount": "100"}, span=span) for span in (BEFORE, AFTER)
+    )
     percent: Mapping[str, Any] = {"percent": "10", "lines": ["fee"]}
     support = plan_line("support", "percent_of_lines", percent, span=AFTER)
-    first, second, of_it = bill_of([*fees, support]).lines
+    new = [replace(each, era=AFTER.start) for each in (after, support)]
+    first, second, of_it = bill_of([before, *new]).lines
     assert of_it.kind == "percentage"
     assert of_it.quantity == Decimal(second.amount_minor) / 100
     assert of_it.quantity != Decimal(first.amount_minor) / 100
+    *both, of_all = bill_of([before, after, support]).lines
+    assert of_all.quantity == Decimal(sum(each.amount_minor for each in both)) / 100
 
 
 def test_a_true_up_is_an_item_of_its_own_for_the_share_of_the_minimum() -> None:
