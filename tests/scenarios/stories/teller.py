@@ -73,7 +73,10 @@ def set_up(
             "name": "Town",
             "invoicing": {"seller": {"name": "Town GmbH", "address": ["Berlin"]}},
         },
-        "meters": [{"slug": "tokens", "name": "Tokens", **read}],
+        "meters": [
+            {"slug": "tokens", "name": "Tokens", **read},
+            {"slug": "level", "name": "Level", **read, "aggregation": "latest"},
+        ],
         "plans": [
             {"slug": slug, "name": slug.title(), "currency": "EUR", "rate_cards": cards}
             for slug, cards in plans.items()

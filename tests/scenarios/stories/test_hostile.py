@@ -16,6 +16,7 @@ from db.postgres import Database
 from subscriptions.command_bodies import parse_command
 from subscriptions.commands import Activate, Cancel, Change, Extend, Payment, Reactivate, StartTrial
 from subscriptions.migration import migrate
+from subscriptions.setup import apply_catalog
 from tests.scenarios.stories.teller import PLANS, Town, card, fee, lines_of, on, tokens
 
 SUPPORT = card("support", {"model": "percent_of_lines", "percent": "10", "lines": ["tokens"]})
@@ -157,3 +158,33 @@ def test_names_that_no_database_can_hold_and_years_without_sense_are_refused(tow
     for year in (1, 1969, 2200, 9999):
         with pytest.raises(ValidationError, match="start: give an instant from 1970 to 2199"):
             town.subscribe(on(4, 1), "basic", start=on(4, 1).replace(year=year))
+
+
+def test_a_level_that_falls_over_a_change_of_plan_is_billed_and_not_paid_back(town: Town) -> None:
+    def level(amount: str) -> dict[str, Any]:
+        return card("level", {"model": "per_unit", "amount": amount}, meter="level")
+
+    plans = {"flat-level": [level("0.01")], "steep-level": [level("10.00")]}
+    Town.build(town.endpoints, town.database, town.rng, plans)
+    town.use("ada-app", on(4, 5), "100")
+    town.use("ada-app", on(4, 25), "20")
+    town.subscribe(on(4, 1), "flat-level")
+    town.do(on(4, 16), Change(town.desk(on(4, 16)).version("steep-level")))
+    [april] = town.close(on(5, 1))
+    assert lines_of(april) == [
+        ("level", "04-01..04-16", 1_00),  # 100 x 0.01
+        ("level", "04-16..05-01", 0),  # 20 - 100 is no usage; at 10.00 it would be -800.00
+    ]
+
+
+def test_a_set_up_file_is_applied_again_after_a_change_of_plan(town: Town) -> None:
+    entry = {"slug": "sub", "customer": "ada", "plan": "basic", "anchor": on(4, 1)}
+    content = {"tenant": {"slug": "town", "name": "Town"}, "subscriptions": [entry]}
+    clock = town.desk(on(4, 2)).clock
+    assert apply_catalog(town.database, clock, content).changes == ["created subscription sub"]
+    town.do(on(4, 16), Change(town.desk(on(4, 16)).version("pro")))
+    assert apply_catalog(town.database, town.desk(on(4, 17)).clock, content).changes == []
+    assert town.desk(on(4, 17)).find().plan == "pro"
+    entry["plan"] = "team"
+    with pytest.raises(ConflictError, match="plan: subscription 'sub' has basic"):
+        apply_catalog(town.database, town.desk(on(4, 17)).clock, content)
