@@ -49,8 +49,8 @@ def _do(
     **given: Any,
 ) -> None:
     from core.clock import SystemClock
-    from subscriptions.command_bodies import parse_command
-    from subscriptions.operate import perform
+    from subscriptions.commands.bodies import parse_command
+    from subscriptions.life.operate import perform
 
     body = parse_command(command, given)
     with tenant_transaction(state_dir, tenant) as (conn, tenant_id):

@@ -8,8 +8,8 @@ from core.errors import NotFoundError
 from core.ids import TenantId
 from core.period import Period
 from db.postgres import Connection
-from subscriptions.customer_subjects import SubjectLink, subjects_of
-from subscriptions.customers import find_customer
+from subscriptions.customers.customer import find_customer
+from subscriptions.customers.subjects import SubjectLink, subjects_of
 from usage.event_history import Span
 
 

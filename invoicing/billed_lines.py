@@ -35,8 +35,8 @@ from subscriptions.contracts.negotiated import (
     edges,
     price_at,
 )
+from subscriptions.life.timeline import Terms
 from subscriptions.periods import DuePeriod
-from subscriptions.timeline import Terms
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,10 +18,10 @@ from invoicing.drafting import rate_block, read_block
 from invoicing.model import Invoice, RunTerms
 from invoicing.tenants import billing_tenants
 from invoicing.usage_source import UsageSource
-from subscriptions.command_bodies import CommandBody
-from subscriptions.operate import bring_up_to_date, lock, perform
+from subscriptions.commands.bodies import CommandBody
+from subscriptions.life.operate import bring_up_to_date, lock, perform
+from subscriptions.life.subscription import Subscription
 from subscriptions.periods import due_periods
-from subscriptions.subscription import Subscription
 
 PERIODS_MAX: Final = 24
 """Periods that are drafted at most, the earliest that is not invoiced first."""

@@ -75,7 +75,7 @@ from catalog.plan_document import PlanContent, Text
 from catalog.plan_terms import PlanKind
 from core.calendar.zones import instant_of
 from core.refusals import refusal_of
-from subscriptions.customer_facts import NewCustomer
+from subscriptions.customers.facts import NewCustomer
 
 _RULES: Final = ConfigDict(extra="forbid", strict=True, frozen=True)
 

@@ -24,8 +24,8 @@ from core.ids import CustomerId, SubscriptionId, TenantId
 from core.money import Currency
 from core.period import Period
 from db.postgres import Connection
-from subscriptions.subscription import read_pauses, read_terms
-from subscriptions.timeline import Terms, billed
+from subscriptions.life.subscription import read_pauses, read_terms
+from subscriptions.life.timeline import Terms, billed
 
 _NIL = UUID(int=0)
 _currency = lru_cache(Currency)

@@ -25,11 +25,9 @@ from core.refusals import located
 from db.postgres import Connection, Database
 from identity.api_keys import has_api_key, insert_api_key
 from identity.tenants import ensure_tenant
-from subscriptions.checks import find_version
-from subscriptions.create import NewSubscription, ensure_subscription
-from subscriptions.customer_register import ensure_customer
-from subscriptions.customer_subjects import SINCE_EVER, link_subject
-from subscriptions.customers import Customer, find_customer
+from subscriptions.customers.customer import Customer, find_customer
+from subscriptions.customers.register import ensure_customer
+from subscriptions.customers.subjects import SINCE_EVER, link_subject
 from subscriptions.document import (
     CustomerEntry,
     FeatureEntry,
@@ -41,6 +39,8 @@ from subscriptions.document import (
     instant,
     parse_document,
 )
+from subscriptions.life.checks import find_version
+from subscriptions.life.create import NewSubscription, ensure_subscription
 
 _FIRST_KEY_NAME: Final = "first key"
 

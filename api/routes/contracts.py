@@ -15,7 +15,7 @@ from identity.api_keys import SUBSCRIPTIONS_READ, SUBSCRIPTIONS_WRITE
 from subscriptions.contracts.body import EndContractBody, NewContractBody
 from subscriptions.contracts.contract import find_contract, page_of_contracts
 from subscriptions.contracts.register import create_contract, end_contract
-from subscriptions.customers import read_customer
+from subscriptions.customers.customer import read_customer
 
 _EXAMPLE: Final = {
     "slug": "contoso-2026",

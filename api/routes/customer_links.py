@@ -15,18 +15,18 @@ from api.routes.customers import KnownAt, Reference
 from core.clock import Clock
 from db.postgres import Database
 from identity.api_keys import CUSTOMERS_READ, CUSTOMERS_WRITE
-from subscriptions.customer_subjects import (
-    SINCE_EVER,
-    link_subject,
-    page_of_subjects,
-    unlink_subject,
-)
-from subscriptions.customers import find_customer, read_customer
-from subscriptions.payment_methods import (
+from subscriptions.customers.customer import find_customer, read_customer
+from subscriptions.customers.payment_methods import (
     add_payment_method,
     payment_methods_of,
     prefer_payment_method,
     remove_payment_method,
+)
+from subscriptions.customers.subjects import (
+    SINCE_EVER,
+    link_subject,
+    page_of_subjects,
+    unlink_subject,
 )
 
 _LINK: Final = {"subject": "contoso-chat", "from": "2026-03-01T00:00:00Z", "move": True}

@@ -15,15 +15,15 @@ from api.revisions import IfMatch, etag_of, revision_of
 from core.clock import Clock
 from db.postgres import Database
 from identity.api_keys import CUSTOMERS_READ, CUSTOMERS_WRITE
-from subscriptions.customer_facts import CustomerFacts, NewCustomer
-from subscriptions.customer_register import change_customer, create_customer, delete_customer
-from subscriptions.customers import (
+from subscriptions.customers.customer import (
     Customer,
     customers_of_subject,
     known_customer,
     page_of_customers,
     read_customer,
 )
+from subscriptions.customers.facts import CustomerFacts, NewCustomer
+from subscriptions.customers.register import change_customer, create_customer, delete_customer
 
 _EXAMPLE: Final = {
     "slug": "contoso",

@@ -17,8 +17,8 @@ from db.postgres import Database
 from identity.api_keys import SUBSCRIPTIONS_READ, SUBSCRIPTIONS_WRITE
 from invoicing.document import invoice_document
 from invoicing.subscription_preview import preview_subscription
-from subscriptions.command_bodies import parse_command
-from subscriptions.migration import migrate_batch
+from subscriptions.commands.bodies import parse_command
+from subscriptions.life.migration import migrate_batch
 
 Name = Annotated[str, Path(description="The subscription's id (`sub_…`) or slug.")]
 _PREVIEW = {"command": "change", "plan": "pro", "at": "now"}

@@ -22,14 +22,14 @@ from api.revisions import IfMatch, etag_of, revision_of
 from core.clock import Clock
 from db.postgres import Database
 from identity.api_keys import SUBSCRIPTIONS_READ, SUBSCRIPTIONS_WRITE
-from subscriptions.bought import bought
-from subscriptions.change_history import changes_of
-from subscriptions.command_bodies import BODIES, CommandBody
-from subscriptions.customers import read_customer
-from subscriptions.lifecycle import Status
-from subscriptions.new_body import NewSubscriptionBody
-from subscriptions.operate import perform
-from subscriptions.subscription import Subscription, find_subscription, page_of_subscriptions
+from subscriptions.commands.bodies import BODIES, CommandBody
+from subscriptions.customers.customer import read_customer
+from subscriptions.life.bought import bought
+from subscriptions.life.change_history import changes_of
+from subscriptions.life.lifecycle import Status
+from subscriptions.life.new_body import NewSubscriptionBody
+from subscriptions.life.operate import perform
+from subscriptions.life.subscription import Subscription, find_subscription, page_of_subscriptions
 
 _EXAMPLE: Final = {
     "slug": "contoso-standard",

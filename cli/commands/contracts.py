@@ -33,7 +33,7 @@ def list_contracts(
     Example: tollbook contracts list --customer contoso --json
     """
     from subscriptions.contracts.contract import page_of_contracts
-    from subscriptions.customers import read_customer
+    from subscriptions.customers.customer import read_customer
 
     with tenant_transaction(state_dir, tenant, snapshot=True) as (conn, tenant_id):
         of = None if customer is None else read_customer(conn, tenant_id, customer).id

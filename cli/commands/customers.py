@@ -45,7 +45,11 @@ def list_customers(
 
     Example: tollbook customers list --subject contoso-chat --json
     """
-    from subscriptions.customers import customers_of_subject, page_of_customers, read_customer
+    from subscriptions.customers.customer import (
+        customers_of_subject,
+        page_of_customers,
+        read_customer,
+    )
 
     with tenant_transaction(state_dir, tenant) as (conn, tenant_id):
         found = page_of_customers(
@@ -75,9 +79,9 @@ def show(
 
     Example: tollbook customers show contoso --known-at 2026-01-01T00:00Z
     """
-    from subscriptions.customer_subjects import page_of_subjects
-    from subscriptions.customers import known_customer, read_customer
-    from subscriptions.payment_methods import payment_methods_of
+    from subscriptions.customers.customer import known_customer, read_customer
+    from subscriptions.customers.payment_methods import payment_methods_of
+    from subscriptions.customers.subjects import page_of_subjects
 
     at = _instant(known_at, "--known-at")
     with tenant_transaction(state_dir, tenant, snapshot=True) as (conn, tenant_id):
@@ -111,8 +115,8 @@ def create(
     Example: tollbook customers create contoso --currency EUR --time-zone Europe/Berlin
     """
     from core.clock import SystemClock
-    from subscriptions.customer_facts import NewCustomer, facts_of
-    from subscriptions.customer_register import create_customer
+    from subscriptions.customers.facts import NewCustomer, facts_of
+    from subscriptions.customers.register import create_customer
 
     told = _told(name, time_zone, currency, billing_info, parent, payer, user_id, metadata)
     new = facts_of(NewCustomer, told | {"slug": slug})
@@ -146,8 +150,8 @@ def change(
     Example: tollbook customers change contoso --name "Contoso AG" --billing-info buyer.toml
     """
     from core.clock import SystemClock
-    from subscriptions.customer_facts import CustomerFacts, facts_of
-    from subscriptions.customer_register import change_customer
+    from subscriptions.customers.facts import CustomerFacts, facts_of
+    from subscriptions.customers.register import change_customer
 
     told = _told(name, time_zone, currency, billing_info, parent, payer, user_id, metadata)
     if no_parent:
@@ -172,7 +176,7 @@ def delete(
     Example: tollbook customers delete contoso
     """
     from core.clock import SystemClock
-    from subscriptions.customer_register import delete_customer
+    from subscriptions.customers.register import delete_customer
 
     with tenant_transaction(state_dir, tenant) as (conn, tenant_id):
         gone = delete_customer(conn, SystemClock(), tenant_id, slug)
@@ -201,8 +205,8 @@ def link(
     Example: tollbook customers link contoso contoso-chat --from 2026-03-01T00:00Z --move
     """
     from core.clock import SystemClock
-    from subscriptions.customer_subjects import SINCE_EVER, link_subject
-    from subscriptions.customers import read_customer
+    from subscriptions.customers.customer import read_customer
+    from subscriptions.customers.subjects import SINCE_EVER, link_subject
 
     clock = SystemClock()
     since = _instant(start, "--from") or (clock.now() if move else SINCE_EVER)
@@ -227,8 +231,8 @@ def unlink(
     Example: tollbook customers unlink contoso contoso-chat --at 2026-03-01T00:00Z
     """
     from core.clock import SystemClock
-    from subscriptions.customer_subjects import unlink_subject
-    from subscriptions.customers import find_customer
+    from subscriptions.customers.customer import find_customer
+    from subscriptions.customers.subjects import unlink_subject
 
     clock = SystemClock()
     instant = _instant(at, "--at") or clock.now()

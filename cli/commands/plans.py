@@ -169,7 +169,7 @@ def migrate(
     from core.acting import OPERATOR, Acting
     from core.clock import SystemClock
     from subscriptions.commands.base import When
-    from subscriptions.migration import migrate as migrate_all
+    from subscriptions.life.migration import migrate as migrate_all
 
     when: When
     if at in {"now", "period_end"}:

@@ -31,7 +31,7 @@ def list_subscriptions(
     Example: tollbook subscriptions list --status PAST_DUE --json
     """
     from core.calendar.zones import local_date
-    from subscriptions.subscription import page_of_subscriptions
+    from subscriptions.life.subscription import page_of_subscriptions
 
     with tenant_transaction(state_dir, tenant, snapshot=True) as (conn, tenant_id):
         found = page_of_subscriptions(conn, tenant_id, status=status, limit=1_000_000)
@@ -60,7 +60,7 @@ def show(
 
     Example: tollbook subscriptions show contoso-standard
     """
-    from subscriptions.subscription import find_subscription
+    from subscriptions.life.subscription import find_subscription
 
     with tenant_transaction(state_dir, tenant, snapshot=True) as (conn, tenant_id):
         found = find_subscription(conn, tenant_id, name)
@@ -78,8 +78,8 @@ def history(
 
     Example: tollbook subscriptions history contoso-standard
     """
-    from subscriptions.change_history import changes_of
-    from subscriptions.subscription import find_subscription
+    from subscriptions.life.change_history import changes_of
+    from subscriptions.life.subscription import find_subscription
 
     with tenant_transaction(state_dir, tenant, snapshot=True) as (conn, tenant_id):
         known = find_subscription(conn, tenant_id, name)
@@ -126,7 +126,7 @@ def create(
     Example: tollbook subscriptions create contoso-standard contoso standard --trial-days 14
     """
     from core.clock import SystemClock
-    from subscriptions.new_body import parse_new
+    from subscriptions.life.new_body import parse_new
 
     given = {
         "slug": slug,
@@ -160,7 +160,7 @@ def advance(
     from cli.invoices import parse_instant
     from cli.tenants import open_database
     from core.clock import SystemClock
-    from subscriptions.advance import advance as advance_all
+    from subscriptions.life.advance import advance as advance_all
 
     clock = SystemClock()
     at = clock.now() if as_of is None else min(parse_instant(as_of, "--as-of"), clock.now())

@@ -1,11 +1,11 @@
 """What may be done to a subscription: one file per command, each a function of how it stands.
 
 Owns: what each command means, and when it is refused. Does not own: what holds plans and customers
-together (`subscriptions.checks`), what is written down (`subscriptions.store`).
+together (`subscriptions.life.checks`), what is written down (`subscriptions.life.store`).
 Invariants: a command is a frozen dataclass with a `name`; `apply(standing, at, cycle)` reads and
 writes nothing, and raises an error of the families where it cannot be; what would change nothing
 returns the standing as it is; nothing before `at` changes.
-To add one: a file here, an entry in `COMMANDS`, a body in `subscriptions.command_bodies`, a case in
+To add one: a file here, an entry in `COMMANDS`, a body in `bodies.py`, a case in
 `tests/subscriptions/commands/test_contract.py`, a row in `docs/explanation/subscriptions.md`.
 """
 

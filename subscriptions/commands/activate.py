@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import ClassVar
 
 from core.calendar.cycle import Cycle
-from subscriptions.standing import Standing
+from subscriptions.life.standing import Standing
 
 
 @dataclass(frozen=True, slots=True)

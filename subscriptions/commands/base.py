@@ -8,8 +8,8 @@ from typing import ClassVar, Literal, Protocol
 from core.calendar.cycle import Cycle
 from core.errors import BusinessLogicError, ValidationError
 from core.instants import check_instant
-from subscriptions.lifecycle import OVER, SERVED, InvalidStateTransitionError
-from subscriptions.standing import Standing
+from subscriptions.life.lifecycle import OVER, SERVED, InvalidStateTransitionError
+from subscriptions.life.standing import Standing
 
 When = Literal["now", "period_end"] | datetime
 """At once, at the end of the period that lasts, or at an instant."""

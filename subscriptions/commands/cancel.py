@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from core.calendar.cycle import Cycle
 from subscriptions.commands.base import When, instant_of, refuse_after_end, refuse_over
-from subscriptions.standing import Standing
+from subscriptions.life.standing import Standing
 
 
 @dataclass(frozen=True, slots=True)

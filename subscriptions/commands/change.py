@@ -11,8 +11,8 @@ from uuid import UUID
 
 from core.calendar.cycle import Cycle
 from subscriptions.commands.base import When, instant_of, refuse_after_end, refuse_over
-from subscriptions.standing import Standing
-from subscriptions.timeline import Terms, changed_from, terms_at
+from subscriptions.life.standing import Standing
+from subscriptions.life.timeline import Terms, changed_from, terms_at
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ from typing import ClassVar
 from core.calendar.cycle import Cycle
 from core.errors import BusinessLogicError, ValidationError
 from subscriptions.commands.base import refuse_after_end, refuse_unserved
-from subscriptions.standing import Standing
-from subscriptions.timeline import Pause
+from subscriptions.life.standing import Standing
+from subscriptions.life.timeline import Pause
 
 
 @dataclass(frozen=True, slots=True)

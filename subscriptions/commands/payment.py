@@ -9,7 +9,7 @@ from typing import ClassVar, Final
 from core.calendar.cycle import Cycle
 from core.calendar.zones import add_days
 from subscriptions.commands.activate import Activate
-from subscriptions.standing import Standing
+from subscriptions.life.standing import Standing
 
 RETRY_DAYS: Final = (1, 3, 5)
 """Days from a failed payment to its next try, on the customer's calendar."""

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from core.calendar.cycle import Cycle
 from core.errors import BusinessLogicError, ValidationError
-from subscriptions.standing import Standing
+from subscriptions.life.standing import Standing
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from core.calendar.cycle import Cycle
 from core.errors import ValidationError
-from subscriptions.standing import Standing
+from subscriptions.life.standing import Standing
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from subscriptions.contracts.negotiated import (
     negotiated_with,
     price_at,
 )
-from subscriptions.subscription import Subscription
+from subscriptions.life.subscription import Subscription
 
 
 def refuse_clashes(known: Negotiated, new: Negotiated) -> None:

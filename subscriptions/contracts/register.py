@@ -26,10 +26,10 @@ from subscriptions.contracts.checks import (
 from subscriptions.contracts.contract import Contract, find_contract
 from subscriptions.contracts.negotiated import negotiated_with
 from subscriptions.contracts.writing import Writing, insert_enterprise_price
-from subscriptions.customers import Customer, find_customer, lock_customers
-from subscriptions.lifecycle import OVER
-from subscriptions.operate import lock, perform
-from subscriptions.subscription import Subscription, find_subscription, page_of_subscriptions
+from subscriptions.customers.customer import Customer, find_customer, lock_customers
+from subscriptions.life.lifecycle import OVER
+from subscriptions.life.operate import lock, perform
+from subscriptions.life.subscription import Subscription, find_subscription, page_of_subscriptions
 
 _ALL: Final = 1_000_000
 

@@ -21,8 +21,8 @@ from rating.prices import Price
 from subscriptions.contracts.body import CustomPriceEntry, NewContractBody
 from subscriptions.contracts.checks import check_within
 from subscriptions.contracts.negotiated import CustomPrice, Minimum, Negotiated
-from subscriptions.customers import Customer
-from subscriptions.subscription import Subscription
+from subscriptions.customers.customer import Customer
+from subscriptions.life.subscription import Subscription
 
 
 class Writing:

@@ -10,7 +10,7 @@ from cli.main import build_app
 from core.errors import ValidationError
 from db.postgres import Database
 from subscriptions.commands import COMMANDS
-from subscriptions.lifecycle import InvalidStateTransitionError
+from subscriptions.life.lifecycle import InvalidStateTransitionError
 from tests.plugins.database import database, database_url
 from tests.subscriptions.operating import open_desk
 

@@ -21,9 +21,9 @@ from corrections.operations import (
 from corrections.spans import spans_of_customer, spans_of_subjects
 from db.postgres import Connection, Database
 from identity.tenants import ensure_tenant
-from subscriptions.customer_facts import NewCustomer
-from subscriptions.customer_register import ensure_customer
-from subscriptions.customer_subjects import link_subject
+from subscriptions.customers.facts import NewCustomer
+from subscriptions.customers.register import ensure_customer
+from subscriptions.customers.subjects import link_subject
 from tests.plugins.database import database, database_url
 from usage.cut import Cut
 from usage.event_history import Span

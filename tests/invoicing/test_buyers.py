@@ -15,9 +15,9 @@ from db.postgres import Connection
 from invoicing.document import invoice_document
 from invoicing.settings import party
 from invoicing.store import select_invoices
-from subscriptions.customer_facts import CustomerFacts, NewCustomer, facts_of
-from subscriptions.customer_register import change_customer, create_customer, delete_customer
-from subscriptions.customers import read_customer
+from subscriptions.customers.customer import read_customer
+from subscriptions.customers.facts import CustomerFacts, NewCustomer, facts_of
+from subscriptions.customers.register import change_customer, create_customer, delete_customer
 from tests.invoicing import world
 
 PARTS = {

@@ -18,8 +18,8 @@ from invoicing.billed_lines import BilledPlan, billed_lines
 from invoicing.model import PlanLine
 from rating.prices import Price
 from subscriptions.contracts.negotiated import CustomPrice, Negotiated
+from subscriptions.life.timeline import Terms
 from subscriptions.periods import DuePeriod
-from subscriptions.timeline import Terms
 from tests.invoicing.builders import NOVEMBER, TENANT, plan_line
 
 DAYS = 30

@@ -9,7 +9,7 @@ from core.ids import TenantId
 from db.postgres import Database
 from identity.tenants import ensure_tenant
 from tests.plugins.database import database, database_url
-from tests.subscriptions.customer_world import START
+from tests.subscriptions.customers.customer_world import START
 
 __all__ = ["database", "database_url"]
 

@@ -10,12 +10,12 @@ from core.acting import Acting
 from core.clock import ManualClock
 from core.ids import TenantId
 from db.postgres import Database
-from subscriptions.checks import find_version
 from subscriptions.commands import Command
-from subscriptions.create import NewSubscription, create_subscription
-from subscriptions.customers import find_customer
-from subscriptions.operate import perform
-from subscriptions.subscription import Subscription, find_subscription
+from subscriptions.customers.customer import find_customer
+from subscriptions.life.checks import find_version
+from subscriptions.life.create import NewSubscription, create_subscription
+from subscriptions.life.operate import perform
+from subscriptions.life.subscription import Subscription, find_subscription
 from tests.subscriptions.world import apply, customer, document, meter, plan
 
 JANUARY = datetime(2024, 1, 1, tzinfo=UTC)

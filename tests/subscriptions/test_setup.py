@@ -12,7 +12,7 @@ from catalog.snapshot import read_catalog
 from core.errors import TollbookError
 from db.postgres import Database
 from identity.api_keys import hash_api_key
-from subscriptions.customers import read_customer
+from subscriptions.customers.customer import read_customer
 from tests.subscriptions.world import NOW, apply, customer, document, meter, plan, subscription
 
 LATER = NOW + timedelta(days=1)

@@ -15,8 +15,8 @@ from core.clock import SystemClock
 from core.ids import TenantId
 from db.postgres import Database
 from identity.api_keys import SUBSCRIPTIONS_READ, SUBSCRIPTIONS_WRITE, insert_api_key
-from subscriptions.command_bodies import BODIES
 from subscriptions.commands import COMMANDS
+from subscriptions.commands.bodies import BODIES
 from tests.api.management import management
 from tests.plugins.database import do
 from tests.subscriptions.operating import Desk, open_desk

@@ -23,10 +23,10 @@ from db.postgres import Connection, Database
 from invoicing.billing_run import BillingRunner
 from invoicing.model import Invoice
 from invoicing.tenants import billing_tenants
-from subscriptions.advance import advance
 from subscriptions.commands import Command
+from subscriptions.life.advance import advance
+from subscriptions.life.subscription import Subscription
 from subscriptions.setup import apply_catalog
-from subscriptions.subscription import Subscription
 from tests.subscriptions.operating import Desk
 from tests.usage.written_log import Log, Stored, write
 from usage.reader import UsageReader

@@ -11,8 +11,8 @@ import pytest
 from core.endpoints import Endpoints
 from core.errors import ConflictError, ValidationError
 from db.postgres import Database
-from subscriptions.command_bodies import parse_command
-from subscriptions.subscription import Subscription
+from subscriptions.commands.bodies import parse_command
+from subscriptions.life.subscription import Subscription
 from tests.scenarios.stories.teller import PLANS, Town, card, fee, lines_of, on
 
 SUPPORT = [card("support", {"model": "per_unit", "amount": "60.00"}, quantity="1")]

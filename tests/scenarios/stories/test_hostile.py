@@ -13,9 +13,9 @@ from core.acting import Acting
 from core.endpoints import Endpoints
 from core.errors import ConflictError, NotFoundError, TollbookError, ValidationError
 from db.postgres import Database
-from subscriptions.command_bodies import parse_command
 from subscriptions.commands import Activate, Cancel, Change, Extend, Payment, Reactivate, StartTrial
-from subscriptions.migration import migrate
+from subscriptions.commands.bodies import parse_command
+from subscriptions.life.migration import migrate
 from subscriptions.setup import apply_catalog
 from tests.scenarios.stories.teller import PLANS, Town, card, fee, lines_of, on, tokens
 

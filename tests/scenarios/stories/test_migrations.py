@@ -9,7 +9,7 @@ import pytest
 from catalog.plan_catalog import activate_draft, write_draft
 from core.acting import Acting
 from subscriptions.commands import Cancel, Change, PauseCommand
-from subscriptions.migration import BATCH, MigrationReport, migrate
+from subscriptions.life.migration import BATCH, MigrationReport, migrate
 from tests.scenarios.stories.teller import PLANS, Town, lines_of, on
 
 DEARER = copy.deepcopy(PLANS["basic"])

@@ -12,9 +12,9 @@ from documents.pdf import invoice_pdf
 from documents.view import invoice_view
 from invoicing.document import invoice_document
 from invoicing.model import PaidFor
-from subscriptions.customer_facts import CustomerFacts, NewCustomer, facts_of
-from subscriptions.customer_register import change_customer, create_customer
-from subscriptions.customers import Customer, read_customer
+from subscriptions.customers.customer import Customer, read_customer
+from subscriptions.customers.facts import CustomerFacts, NewCustomer, facts_of
+from subscriptions.customers.register import change_customer, create_customer
 from tests.scenarios.stories.teller import Town, lines_of, on
 
 MAY = on(5, 1)

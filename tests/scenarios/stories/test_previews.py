@@ -10,9 +10,9 @@ import pytest
 from core.acting import Acting
 from core.errors import ValidationError
 from invoicing.subscription_preview import SubscriptionPreview, preview_subscription
-from subscriptions.command_bodies import parse_command
 from subscriptions.commands import Change
-from subscriptions.lifecycle import InvalidStateTransitionError
+from subscriptions.commands.bodies import parse_command
+from subscriptions.life.lifecycle import InvalidStateTransitionError
 from tests.scenarios.stories.teller import Town, lines_of, on
 from usage.reader import UsageReader
 

@@ -16,8 +16,8 @@ from subscriptions.commands import (
     Reactivate,
     Resume,
 )
-from subscriptions.customer_subjects import link_subject
-from subscriptions.customers import find_customer
+from subscriptions.customers.customer import find_customer
+from subscriptions.customers.subjects import link_subject
 from tests.scenarios.stories.teller import Town, lines_of, on
 
 MAY = on(5, 1)

@@ -25,8 +25,8 @@ from subscriptions.commands import (
     StartTrial,
     Uncancel,
 )
-from subscriptions.lifecycle import OVER, STATUSES, TRANSITIONS, Status
-from subscriptions.standing import Standing, next_step_at, steps_until
+from subscriptions.life.lifecycle import OVER, STATUSES, TRANSITIONS, Status
+from subscriptions.life.standing import Standing, next_step_at, steps_until
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 NOW = START + timedelta(days=10)

@@ -1,0 +1,213 @@
+"""New subscriptions: begun now, earlier or later, with a trial or without, each slug once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Final, Literal, get_args
+
+from catalog.meter_definition import check_slug
+from catalog.meter_register import check_metadata
+from core.calendar.cycle import Cycle
+from core.calendar.intervals import MONTHLY, Interval
+from core.calendar.zones import instant_of, parse_time_zone, wall_of
+from core.clock import Clock
+from core.errors import ConflictError, ValidationError
+from core.ids import SubscriptionId, new_uuid
+from core.instants import check_instant
+from db.postgres import Connection
+from subscriptions.contracts.checks import check_custom_prices
+from subscriptions.customers.customer import Customer
+from subscriptions.life.change_history import changes_of
+from subscriptions.life.checks import (
+    Version,
+    check_addons,
+    check_buys,
+    check_overlap,
+    check_subjects,
+)
+from subscriptions.life.standing import Activation, Standing, steps_until
+from subscriptions.life.store import earliest_period, insert
+from subscriptions.life.subscription import Subscription, page_of_subscriptions
+
+Anchoring = Literal["anniversary", "calendar", "trial_end"]
+ANCHORINGS: Final[tuple[Anchoring, ...]] = get_args(Anchoring)
+
+
+@dataclass(frozen=True, slots=True)
+class NewSubscription:
+    """What a subscription is created with.
+
+    `start` may lie in the past or the future. `anchor` is where periods step from: the start
+    (`anniversary`), the first day of its month or year, or its Monday (`calendar`), or the end of
+    the trial; or an instant. `expires_at` is a contract's end. `subjects` are those that it owns.
+    """
+
+    slug: str
+    start: datetime
+    interval: Interval = MONTHLY
+    anchor: Anchoring | datetime = "anniversary"
+    activation: Activation = "start"
+    trial_ends_at: datetime | None = None
+    trial_converts: bool = True
+    expires_at: datetime | None = None
+    quantities: Mapping[str, Decimal] = field(default_factory=dict)
+    subjects: Sequence[str] | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_slug(self.slug)
+        check_metadata(self.metadata)
+        for name in ("start", "anchor", "trial_ends_at", "expires_at"):
+            if isinstance(at := getattr(self, name), datetime):
+                check_instant(at, name)
+        for name in ("trial_ends_at", "expires_at"):
+            at = getattr(self, name)
+            if at is not None and at <= self.start:
+                raise ValidationError(
+                    f"{name}: {at.isoformat()} is not after the start, {self.start.isoformat()}",
+                    field=name,
+                )
+        if not self.trial_converts and self.trial_ends_at is None:
+            raise ValidationError(
+                "trial_converts: there is no trial; give its end", field="trial_ends_at"
+            )
+        if self.activation == "payment" and self.trial_ends_at is not None:
+            raise ValidationError(
+                "activation: a trial begins without a payment; leave one of them out",
+                field="activation",
+            )
+
+
+def create_subscription(
+    conn: Connection, clock: Clock, customer: Customer, version: Version, new: NewSubscription
+) -> Subscription:
+    """Subscribe a customer, and bring the subscription up to now.
+
+    `customer` must come from this transaction, which holds its lock. Raises `ConflictError` for a
+    slug in use, or where another subscription prices the same usage at the same time,
+    `BusinessLogicError` for a version that cannot be bought, `ValidationError` naming the field.
+    """
+    check_buys(version, customer.currency, new.interval, payer=f"customer {customer.slug!r}")
+    version.check_quantities(new.quantities)
+    check_addons(version, [])
+    made = _made(clock, customer, version, new)
+    steps = list(steps_until(made.standing, clock.now()))
+    if steps:
+        made = replace(made, standing=steps[-1].standing)
+    if not insert(conn, clock, made, steps):
+        raise ConflictError(
+            f"slug: the subscription {new.slug!r} exists already; choose another", field="slug"
+        )
+    check_overlap(conn, made)
+    check_custom_prices(conn, made)
+    return made
+
+
+def ensure_subscription(
+    conn: Connection, clock: Clock, customer: Customer, version: Version, new: NewSubscription
+) -> tuple[Subscription, bool]:
+    """The subscription with the slug, created if missing; and whether it was created.
+
+    An existing one stays as it is, also where it has another plan by now. Raises as
+    `create_subscription`, and `ConflictError` when the slug stands for something else.
+    """
+    known = page_of_subscriptions(conn, customer.tenant_id, slug=new.slug, limit=1)
+    if not known:
+        return create_subscription(conn, clock, customer, version, new), True
+    _check_same(conn, known[0], customer, version, new)
+    return known[0], False
+
+
+def _made(clock: Clock, customer: Customer, version: Version, new: NewSubscription) -> Subscription:
+    zone = parse_time_zone(customer.time_zone)
+    standing = Standing(
+        at=min(clock.now(), new.start),
+        status="FREE",
+        start=new.start,
+        activation=new.activation,
+        plan_version_id=version.id,
+        quantities=dict(new.quantities),
+        trial_ends_at=new.trial_ends_at,
+        trial_converts=new.trial_converts,
+        expires_at=new.expires_at,
+    )
+    if new.activation == "start":
+        standing = standing.begun(new.start, trial_until=new.trial_ends_at)
+    anchor = _anchor(new, Cycle(new.start, zone, new.interval))
+    made = Subscription(
+        id=SubscriptionId(new_uuid(clock)),
+        tenant_id=customer.tenant_id,
+        slug=new.slug,
+        customer_id=customer.id,
+        customer=customer.slug,
+        plan_id=version.plan_id,
+        plan=version.plan,
+        plan_number=version.number,
+        currency=customer.currency,
+        time_zone=customer.time_zone,
+        anchor=anchor,
+        interval=new.interval,
+        period=Cycle(anchor, zone, new.interval).period_of(new.start),
+        billed_until=None,
+        standing=standing,
+        revision=1,
+        recorded_at=clock.now(),
+        subjects=check_subjects(new.subjects),
+        metadata=dict(new.metadata),
+    )
+    return replace(made, period=earliest_period(made, made.standing))
+
+
+def _anchor(new: NewSubscription, cycle: Cycle) -> datetime:
+    if isinstance(new.anchor, datetime):
+        return new.anchor
+    if new.anchor == "anniversary":
+        return new.start
+    if new.anchor == "trial_end":
+        if new.trial_ends_at is None:
+            raise ValidationError("anchor: there is no trial; give trial_ends_at", field="anchor")
+        return new.trial_ends_at
+    return _calendar_start(new.start, cycle)
+
+
+def _calendar_start(start: datetime, cycle: Cycle) -> datetime:
+    """The first day of the interval that people would say the start lies in."""
+    wall = wall_of(start, cycle.zone)
+    day = wall.replace(hour=0, minute=0, second=0, microsecond=0)
+    match cycle.interval.unit:
+        case "day":
+            first = day
+        case "week":
+            first = day - timedelta(days=day.weekday())
+        case "month":
+            first = day.replace(day=1)
+        case "quarter":
+            first = day.replace(day=1, month=day.month - (day.month - 1) % 3)
+        case "year":
+            first = day.replace(day=1, month=1)
+    return instant_of(first, cycle.zone)
+
+
+def _check_same(
+    conn: Connection,
+    known: Subscription,
+    customer: Customer,
+    version: Version,
+    new: NewSubscription,
+) -> None:
+    [first, *_] = [*changes_of(conn, known.tenant_id, known.id, limit=1), None]
+    plan = known.plan if first is None else (first.before or first.after)["plan"]
+    for word, before, now in (
+        ("customer", known.customer, customer.slug),
+        ("plan", plan, version.plan),
+        ("anchor", known.anchor, _anchor(new, known.cycle)),
+        ("billing_cycle", str(known.interval), str(new.interval)),
+    ):
+        if before != now:
+            raise ConflictError(
+                f"{word}: subscription {new.slug!r} has {before}, for ever; choose another slug",
+                field=word,
+            )
