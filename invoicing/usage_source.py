@@ -3,7 +3,8 @@
 A line may be billed for a part of its period. Quantities that add up are read of that part alone.
 Others (the largest value, different users) are what the part adds to the time before it: Q(start of
 the period to end of the part) - Q(start of the period to start of the part), so that the parts come
-to what the whole period would.
+to what the whole period would. What may fall (the latest value) is what the part adds to the most
+that the parts before it showed: what it fell by is not paid back, and not billed again.
 """
 
 from __future__ import annotations
@@ -146,9 +147,10 @@ def _reads(stretches: Sequence[Stretch], readings: Mapping[DueKey, Sequence[Read
     for stretch in stretches:
         due = stretch.due
         subscription_id = str(due.subscription_id)
-        for each in readings.get((due.subscription_id, due.period.start), ()):
+        mine = readings.get((due.subscription_id, due.period.start), ())
+        for each in mine:
             row = (subscription_id, each.span.start, str(each.meter.id), stretch.subject)
-            for period, taken_off in _times(stretch.span, each):
+            for period, taken_off in _times(stretch.span, each, mine):
                 reads[period, each.way].append((*row, due.time_zone, taken_off))
     return reads
 
@@ -163,16 +165,27 @@ def _refuse_overlap(period: Period, owners: pl.DataFrame) -> None:
         )
 
 
-def _times(span: Period, reading: Reading) -> Iterator[tuple[Period, bool]]:
-    """The times to read of a subject's `span`, and whether they are to be taken off."""
+def _times(
+    span: Period, reading: Reading, readings: Sequence[Reading]
+) -> Iterator[tuple[Period, bool]]:
+    """The times to read of a subject's `span`, and whether they are to be taken off.
+
+    `readings` are all of the due period: what may fall is looked at wherever a part before ends.
+    """
     start, end = max(span.start, reading.span.start), min(span.end, reading.span.end)
     if start >= end:
         return
     if start == span.start or reading.way.events or _adds(reading.meter):
         yield Period(start, end), False
-    else:
-        yield Period(span.start, end), False
-        yield Period(span.start, start), True
+        return
+    yield Period(span.start, end), False
+    edges = {start}
+    if reading.meter.aggregation in _MAY_FALL:
+        parts = [each.span for each in readings if each.meter.id == reading.meter.id]
+        edges |= {edge for part in parts for edge in (part.start, part.end)}
+    for edge in sorted(edges):
+        if span.start < edge <= start:
+            yield Period(span.start, edge), True
 
 
 def _adds(meter: MeterDefinition) -> bool:
@@ -226,14 +239,13 @@ def _added_up(
     _refuse_split(used.filter(~pl.col("taken_off")), key, bent)
     numbers, parted = ("quantity", *COUNTS), used["taken_off"].any()
     if parted:
-        used = used.with_columns(
+        falls = [name for name, meter in bent.items() if meter.aggregation in _MAY_FALL]
+        used = _most(used, key, pl.col("taken_off") & pl.col("meter_id").is_in(falls)).with_columns(
             pl.when("taken_off").then(-pl.col(name)).otherwise(name).alias(name) for name in numbers
         )
     # A subject that left and came back has several stretches in one period.
     summed = sum_quantities(used.sort(key), key, "quantity", COUNTS)
     if parted:
-        # What may fall, such as the latest value, is billed once: what it fell by is not paid back.
-        falls = [name for name, meter in bent.items() if meter.aggregation in _MAY_FALL]
         behind = used.filter("taken_off").select(key).unique()
         later = summed.join(behind, on=key, how="semi").select(*key, fell=pl.col("quantity") < 0)
         fell = pl.col("fell").fill_null(value=False) & pl.col("meter_id").is_in(falls)
@@ -246,6 +258,12 @@ def _added_up(
         )
         summed = summed.filter(pl.any_horizontal(pl.col(name) != 0 for name in numbers))
     return summed.select(schema.names()).match_to_schema(schema)
+
+
+def _most(used: pl.DataFrame, key: Sequence[str], seen: pl.Expr) -> pl.DataFrame:
+    """Of the rows that are `seen` the most of each key, and all events; the others as they are."""
+    most = used.filter(seen).group_by(key).agg(pl.exclude(key).max())
+    return pl.concat([used.filter(~seen), most.select(used.columns)])
 
 
 def _refuse_split(

@@ -8,6 +8,8 @@ from uuid import UUID
 
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from catalog.meter_definition import Aggregation
 from catalog.metering.conversion import Conversion
@@ -175,6 +177,8 @@ class LogUsage(OneQuantity):
                     "max": max(values, default=0),
                     "unique_count": len(set(values)),
                     "sum": sum(values),
+                    "latest": values[-1] if values else 0,
+                    "min": min(values, default=0),
                 }
                 if values:
                     quantity = Decimal(made[each.aggregation])
@@ -217,6 +221,9 @@ EVENTS = [
         ("unique_count", [(2, 2), (1, 2), (1, 1)]),
         ("max", [(7, 2), (0, 2), (2, 1)]),
         ("sum", [(12, 2), (10, 2), (9, 1)]),
+        # what may fall is what it adds to the most so far: 7, then 3, then 9; 5, then 3, then 3
+        ("latest", [(7, 2), (0, 2), (2, 1)]),
+        ("min", [(5, 2), (0, 2), (0, 1)]),
     ],
 )
 def test_parts_of_a_period_come_to_the_whole_for_every_meter(
@@ -225,6 +232,24 @@ def test_parts_of_a_period_come_to_the_whole_for_every_meter(
     found = spans_used(aggregation, EVENTS, [Stretch(due(1), "a", NOVEMBER)])
     expected = dict(zip((NOVEMBER.start, MOVED, BACK), parts, strict=True))
     assert {start: numbers for (start, _), numbers in found.items()} == expected
+
+
+@given(
+    levels=st.lists(st.integers(min_value=0, max_value=9), min_size=1, max_size=8),
+    days=st.lists(st.integers(min_value=0, max_value=29), min_size=8, max_size=8, unique=True),
+)
+def test_what_may_fall_is_billed_as_much_as_it_ever_showed(
+    levels: list[int], days: list[int]
+) -> None:
+    """Over three parts: the largest of what it was at the end of each, however it went."""
+    times = [NOVEMBER.start + day * DAY for day in sorted(days)]
+    events = [("a", at, level) for at, level in zip(times, levels, strict=False)]
+    found = spans_used("latest", events, [Stretch(due(1), "a", NOVEMBER)])
+    shown = [
+        [level for _, at, level in events if at < end][-1:] for end in (MOVED, BACK, NOVEMBER.end)
+    ]
+    assert sum(quantity for quantity, _ in found.values()) == max(sum(each) for each in shown)
+    assert sum(many for _, many in found.values()) == len(events)
 
 
 def test_a_subject_that_comes_in_a_part_is_read_from_when_it_came() -> None:

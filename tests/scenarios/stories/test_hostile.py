@@ -160,12 +160,16 @@ def test_names_that_no_database_can_hold_and_years_without_sense_are_refused(tow
             town.subscribe(on(4, 1), "basic", start=on(4, 1).replace(year=year))
 
 
-def test_a_level_that_falls_over_a_change_of_plan_is_billed_and_not_paid_back(town: Town) -> None:
+def sell_levels(town: Town) -> None:
     def level(amount: str) -> dict[str, Any]:
         return card("level", {"model": "per_unit", "amount": amount}, meter="level")
 
     plans = {"flat-level": [level("0.01")], "steep-level": [level("10.00")]}
     Town.build(town.endpoints, town.database, town.rng, plans)
+
+
+def test_a_level_that_falls_over_a_change_of_plan_is_billed_and_not_paid_back(town: Town) -> None:
+    sell_levels(town)
     town.use("ada-app", on(4, 5), "100")
     town.use("ada-app", on(4, 25), "20")
     town.subscribe(on(4, 1), "flat-level")
@@ -174,6 +178,21 @@ def test_a_level_that_falls_over_a_change_of_plan_is_billed_and_not_paid_back(to
     assert lines_of(april) == [
         ("level", "04-01..04-16", 1_00),  # 100 x 0.01
         ("level", "04-16..05-01", 0),  # 20 - 100 is no usage; at 10.00 it would be -800.00
+    ]
+
+
+def test_a_level_that_falls_and_rises_again_is_billed_up_to_the_most_it_showed(town: Town) -> None:
+    sell_levels(town)
+    for day, level in ((5, "100"), (15, "20"), (25, "110")):
+        town.use("ada-app", on(4, day), level)
+    town.subscribe(on(4, 1), "flat-level")
+    town.do(on(4, 11), Change(town.desk(on(4, 11)).version("steep-level")))
+    town.do(on(4, 21), Change(town.desk(on(4, 21)).version("flat-level")))
+    [april] = town.close(on(5, 1))
+    assert lines_of(april) == [
+        ("level", "04-01..04-11", 1_00),  # 100 x 0.01
+        ("level", "04-11..04-21", 0),  # 20 is below what is billed
+        ("level", "04-21..05-01", 10),  # 110 - 100 at 0.01; 110 - 20 would be 0.90
     ]
 
 
