@@ -1,10 +1,10 @@
-"""`python -m benchmarks.bench_produce`: the way from accepted events to Kafka's acknowledgement.
+"""`python -m benchmarks.bench_produce`: from records to Kafka's acknowledgement.
 
-Ours beside one `produce()` for each event with a callback, and beside the producer test that comes
-with Kafka, which sends the same events as texts made in advance. Same events, same broker, all
-replicas acknowledge; megabytes are those of the events as JSON. The first part of the events warms
-the broker up: its code is compiled while it runs. Exits with 1 when an event is missing in Kafka or
-a gate is missed.
+Envelopes beside one `produce()` for each event with a callback, and beside the producer test that
+comes with Kafka. All three send what was made in advance; a fourth also makes the envelopes, from
+columns, as an ingest server does. Same events, same broker, all replicas acknowledge; megabytes are
+those of the events as JSON. The first part of the records warms the broker up: its code is compiled
+while it runs. Exits with 1 when an event is missing in Kafka or a gate is missed.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -30,7 +31,7 @@ from benchmarks.events import Event, Recount, Traffic, generate
 from benchmarks.figures import RESULTS, Bound, Outcome, conclude
 from benchmarks.in_log import logged_events
 from benchmarks.installation import PARTITIONS, Installation, servers
-from benchmarks.producing import batch_of, json_of
+from benchmarks.producing import batch_of, envelopes, json_of
 from benchmarks.progress import new_bars, reporter, stepper
 from benchmarks.running import create_topic
 from core.clock import monotonic_seconds
@@ -44,6 +45,7 @@ from ingest.settings import IngestSettings
 EVENTS: Final = 1_000_000
 BATCH: Final = 1_000
 OURS: Final = "envelopes"
+MADE: Final = "envelopes made from columns"
 EACH: Final = "one produce() an event"
 TOOL: Final = "Kafka's producer test"
 _FULL_FACTOR: Final = 4
@@ -54,8 +56,11 @@ _WARM_SHARE: Final = 4
 _FLUSH_SECONDS: Final = 60
 _TOOL_SECONDS: Final = 300
 _MILLION: Final = 1_000_000
-_SHARES: Final = {OURS: 1, EACH: 8, TOOL: 1}
+_SHARES: Final = {OURS: 1, MADE: 1, EACH: 8, TOOL: 1}
 """Of the events, so many-th are sent in this way."""
+
+_TIMES: Final = 8
+"""So often the same envelopes are sent: once is over in a fifth of a second."""
 
 _SENT: Final = re.compile(r"(\d+) records sent, ([\d.]+) records/sec")
 
@@ -82,6 +87,7 @@ def main(
     ways: dict[str, Callable[[Installation, str, Sequence[Event]], float]] = {
         TOOL: _with_tool,
         EACH: _one_by_one,
+        MADE: _from_columns,
         OURS: _as_envelopes,
     }
     try:
@@ -106,8 +112,8 @@ def _figures(runs: Sequence[dict[str, Any]]) -> dict[str, float]:
     rates = {run["run"]: run["megabytes_per_second"] for run in runs}
     return {
         **{f"{name}: MB/s": rate for name, rate in rates.items()},
-        f"{OURS}: x {EACH}": rates[OURS] / rates[EACH],
-        f"{OURS}: share of {TOOL}": rates[OURS] / rates[TOOL],
+        **{f"{name}: x {EACH}": rates[name] / rates[EACH] for name in (OURS, MADE)},
+        **{f"{name}: share of {TOOL}": rates[name] / rates[TOOL] for name in (OURS, MADE)},
     }
 
 
@@ -121,8 +127,10 @@ def _run(
     traffic = Traffic(many, str(where.tenant_id), PARTITIONS, conflict_per_mille=0)
     events = list(generate(traffic, Recount()))
     size_bytes = sum(len(json_of(event)) for event in events)
-    topic = where.endpoints.usage_events_topic() if name == OURS else "plain"
-    if name != OURS:
+    topic, sent = where.endpoints.usage_events_topic(), many
+    if name == OURS:
+        sent = many * (_TIMES + 1)
+    elif name != MADE:
         topic = f"{where.endpoints.topic_prefix}plain"
         create_topic(where, topic, PARTITIONS)
     gc.collect()
@@ -136,11 +144,42 @@ def _run(
         "event_bytes": round(size_bytes / many, 1),
         "events_per_second": round(rate),
         "megabytes_per_second": round(size_bytes / many * rate / _MILLION, 2),
-        "differences": [] if logged == many else [f"{logged} of {many} events are in Kafka"],
+        "differences": [] if logged == sent else [f"{logged} of {sent} events are in Kafka"],
     }
 
 
 def _as_envelopes(where: Installation, topic: str, events: Sequence[Event]) -> float:
+    """Envelopes of `BATCH` events that lie ready; events a second."""
+    del topic  # the log knows its own
+    traffic = Traffic(len(events), str(where.tenant_id), PARTITIONS)
+    return uvloop.run(_append(where, list(envelopes(traffic, events, BATCH))))
+
+
+async def _append(where: Installation, made: Sequence[tuple[int, bytes, int]]) -> float:
+    log = KafkaLog(IngestSettings(where.endpoints, where.folder / "unused"))
+    try:
+        await log.first_probe()
+        topic = log.topic
+        assert topic is not None, "the first probe found it"
+
+        async def append(left: Iterator[tuple[int, bytes, int]]) -> None:
+            for partition, value, many in left:
+                refused = await log.append(topic, partition, value, many)
+                if refused is not None:
+                    raise BenchmarkError(f"an envelope was not acknowledged: {refused}")
+
+        async def send(times: int) -> float:
+            began, left = monotonic_seconds(), chain.from_iterable(repeat(made, times))
+            await asyncio.gather(*(append(left) for _ in range(_UNDER_WAY * PARTITIONS)))
+            return times * sum(many for _, _, many in made) / (monotonic_seconds() - began)
+
+        await send(1)
+        return await send(_TIMES)
+    finally:
+        await log.close()
+
+
+def _from_columns(where: Installation, topic: str, events: Sequence[Event]) -> float:
     """As an ingest process does once requests of 1,000 events are columns; events a second."""
     del topic  # the publisher knows where the log is
     traffic = Traffic(len(events), str(where.tenant_id), PARTITIONS)
@@ -182,24 +221,25 @@ def _one_by_one(where: Installation, topic: str, events: Sequence[Event]) -> flo
         }
     )  # fmt: skip
     failures: list[str] = []
+    records = [(event.key, json_of(event)) for event in events]
 
     def delivered(error: KafkaError | None, _: Message) -> None:
         if error is not None:
             failures.append(str(error))
 
-    def send(some: Sequence[Event]) -> float:
+    def send(some: Sequence[tuple[bytes, bytes]]) -> float:
         began = monotonic_seconds()
-        for event in some:
-            producer.produce(topic, key=event.key, value=json_of(event), on_delivery=delivered)
+        for key, value in some:
+            producer.produce(topic, key=key, value=value, on_delivery=delivered)
             producer.poll(0)
         left = producer.flush(_FLUSH_SECONDS)
         if left or failures:
             raise BenchmarkError(f"{left} records were not acknowledged; {failures[:1]}")
         return len(some) / (monotonic_seconds() - began)
 
-    first = len(events) // _WARM_SHARE
-    send(events[:first])
-    return send(events[first:])
+    first = len(records) // _WARM_SHARE
+    send(records[:first])
+    return send(records[first:])
 
 
 def _with_tool(where: Installation, topic: str, events: Sequence[Event]) -> float:
