@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, Final
 
 import pydantic
@@ -18,13 +17,12 @@ from catalog.prices import PriceTerms, price_terms
 from core.calendar.intervals import Interval
 from core.errors import NotFoundError, ValidationError
 from core.money import Currency
+from core.quantities import parse_quantity
 from core.refusals import located, refusal_of
 from core.texts import check_text
 from rating.rounding import DEFAULT_ROUNDING_MODE
 
 _RULES: Final = ConfigDict(extra="forbid", strict=True, frozen=True)
-_DECIMALS: Final = 12
-_LIMIT_BELOW: Final = Decimal(10) ** 15
 ENTITLEMENTS_MAX: Final = 500
 _DEPTH_MAX: Final = 8
 AROUND: Final = "adjustments"
@@ -145,7 +143,7 @@ def _rate_card(
     with located("price"):
         price = price_of(entry.price, currency)
     cadence = None if entry.cadence is None else Interval.parse(entry.cadence, "cadence")
-    agreed = None if entry.quantity is None else _quantity(entry.quantity, "quantity")
+    agreed = None if entry.quantity is None else parse_quantity(entry.quantity, "quantity")
     meter_id = None
     if entry.meter is not None:
         meter = meters.get(entry.meter)
@@ -185,24 +183,8 @@ def _entitlement(entry: EntitlementEntry, features: Mapping[str, Feature]) -> Pl
     if (feature.kind == "static") != (entry.value is not None):
         need = "needs" if feature.kind == "static" else "has no"
         raise ValidationError(f"value: a {feature.kind} feature {need} value", field="value")
-    limit = None if entry.limit is None else _quantity(entry.limit, "limit")
+    limit = None if entry.limit is None else parse_quantity(entry.limit, "limit")
     if entry.hard and limit is None:
         raise ValidationError("hard: there is no limit to hold; add one", field="hard")
     reset = None if entry.reset is None else Interval.parse(entry.reset, "reset")
     return PlanEntitlement(feature.id, feature.slug, limit, entry.hard, reset, entry.value)
-
-
-def _quantity(written: str | int, field: str) -> Decimal:
-    """A limit, or a number of units, as an exact decimal. Raises `ValidationError`."""
-    try:
-        number = Decimal(written)
-    except InvalidOperation:
-        number = Decimal(-1)
-    exponent = number.as_tuple().exponent
-    if not (number.is_finite() and 0 <= number < _LIMIT_BELOW and int(exponent) >= -_DECIMALS):
-        raise ValidationError(
-            f"{field}: {written!r} is no quantity: give 0 to below 10^15, with at most {_DECIMALS}"
-            " decimals",
-            field=field,
-        )
-    return Decimal(f"{number.normalize():f}") if number else Decimal(0)

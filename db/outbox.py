@@ -100,9 +100,13 @@ def append(conn: Connection, clock: Clock, tenant_id: TenantId, *changes: Change
             "subjects": [change.subject for change in changes],
             "versions": [change.version for change in changes],
             "resource_ids": [change.resource_id for change in changes],
-            "payloads": [Jsonb(dict(change.payload)) for change in changes],
+            "payloads": [_payload(change) for change in changes],
         },
     )
+
+
+def _payload(change: Change) -> Jsonb:
+    return Jsonb(dict(change.payload))
 
 
 def last_position(conn: Connection, tenant_id: TenantId) -> int:

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from cli.options import Json, StateDir
-from cli.output import print_table
+from cli.output import print_list
 from cli.tenants import TenantSlug, chosen_tenant, open_database
 
 app = typer.Typer(help="Read what changed, and prune it.", no_args_is_help=True)
@@ -36,20 +36,18 @@ def list_changes(
     with open_database(state_dir) as db, db.transaction() as conn:
         tenant_id = chosen_tenant(conn, tenant).id
         found = changes_after(conn, tenant_id, after, limit, subject or None).events
-    if as_json:
-        print(json.dumps([event.as_resource() for event in found], indent=2, ensure_ascii=False))
-        return
-    rows = [
-        (
+    print_list(
+        found,
+        as_json,
+        ("position", "at", "what", "resource", "by"),
+        lambda event: (
             str(event.position),
             f"{event.created_at:%Y-%m-%d %H:%M:%S}",
             event.subject,
             event.resource_id,
             event.actor,
-        )
-        for event in found
-    ]
-    print_table(rows, ("position", "at", "what", "resource", "by"))
+        ),
+    )
 
 
 @app.command()

@@ -10,7 +10,7 @@ import typer
 
 from cli.documents import read_document
 from cli.options import Json, StateDir
-from cli.output import print_resource, print_table
+from cli.output import print_list, print_resource
 from cli.tenants import TenantSlug, tenant_transaction
 
 app = typer.Typer(help="Create, list, show and end contracts.", no_args_is_help=True)
@@ -38,11 +38,11 @@ def list_contracts(
     with tenant_transaction(state_dir, tenant, snapshot=True) as (conn, tenant_id):
         of = None if customer is None else read_customer(conn, tenant_id, customer).id
         found = page_of_contracts(conn, tenant_id, customer_id=of, limit=1_000_000)
-    if as_json:
-        print(json.dumps([each.as_resource() for each in found], indent=2, ensure_ascii=False))
-        return
-    rows = [
-        (
+    print_list(
+        found,
+        as_json,
+        ("slug", "customer", "subscription", "from", "to", "minimum", "prices"),
+        lambda each: (
             each.slug,
             each.customer,
             each.subscription or "",
@@ -50,11 +50,9 @@ def list_contracts(
             over.date().isoformat() if (over := each.ended_at or each.end) else "",
             "" if each.minimum is None else f"{each.minimum} {each.currency}",
             str(len(each.prices)),
-        )
-        for each in found
-    ]
-    columns = ("slug", "customer", "subscription", "from", "to", "minimum", "prices")
-    print_table(rows, columns, numbers={"minimum", "prices"})
+        ),
+        numbers={"minimum", "prices"},
+    )
 
 
 @app.command()

@@ -11,7 +11,7 @@ import typer
 from cli.documents import read_document
 from cli.metadata import Metadata, pairs_of
 from cli.options import Json, StateDir
-from cli.output import print_resource, print_table
+from cli.output import print_list, print_resource
 from cli.tenants import TenantSlug, tenant_transaction
 
 if TYPE_CHECKING:
@@ -60,12 +60,10 @@ def list_customers(
             parent_id=None if parent is None else read_customer(conn, tenant_id, parent).id,
             deleted=deleted,
         )
-    shown = [customer.as_resource() for customer in found]
-    if as_json:
-        print(json.dumps(shown, indent=2, ensure_ascii=False))
-        return
     columns = ("id", "slug", "name", "currency", "time_zone", "payer")
-    print_table([[each[column] for column in columns] for each in shown], columns)
+    print_list(
+        found, as_json, columns, lambda each: [each.as_resource()[column] for column in columns]
+    )
 
 
 @app.command()

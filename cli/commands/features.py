@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from cli.options import Json, StateDir
-from cli.output import print_resource, print_table
+from cli.output import print_list, print_resource
 from cli.tenants import TenantSlug, tenant_transaction
 
 app = typer.Typer(help="Create, list and archive features.", no_args_is_help=True)
@@ -53,14 +52,18 @@ def list_features(
 
     with tenant_transaction(state_dir, tenant) as (conn, tenant_id):
         found = list(features_by_slug(conn, tenant_id).values())
-    if as_json:
-        print(json.dumps([each.as_resource() for each in found], indent=2, ensure_ascii=False))
-        return
-    rows = [
-        (each.slug, each.name, each.kind, each.meter or "", "archived" if each.archived_at else "")
-        for each in found
-    ]
-    print_table(rows, ("slug", "name", "kind", "meter", ""))
+    print_list(
+        found,
+        as_json,
+        ("slug", "name", "kind", "meter", ""),
+        lambda each: (
+            each.slug,
+            each.name,
+            each.kind,
+            each.meter or "",
+            "archived" if each.archived_at else "",
+        ),
+    )
 
 
 @app.command()

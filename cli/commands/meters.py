@@ -12,7 +12,7 @@ import typer
 from cli.documents import read_document
 from cli.metadata import Metadata, pairs_of
 from cli.options import Json, StateDir
-from cli.output import print_resource, print_table
+from cli.output import print_list, print_resource, print_table
 from cli.tenants import TenantSlug, tenant_transaction
 from core.errors import ValidationError
 
@@ -60,21 +60,19 @@ def list_meters(
 
     with tenant_transaction(state_dir, tenant) as (conn, tenant_id):
         found = page_of_meters(conn, tenant_id, limit=1_000_000)
-    if as_json:
-        print(json.dumps([meter.as_resource() for meter in found], indent=2, ensure_ascii=False))
-        return
-    rows = [
-        (
+    print_list(
+        found,
+        as_json,
+        ("slug", "name", "event types", "aggregation", "value", ""),
+        lambda meter: (
             meter.definition.slug,
             meter.definition.name,
             ", ".join(meter.definition.event_types),
             meter.definition.aggregation,
             meter.definition.value or "",
             "archived" if meter.definition.archived else "",
-        )
-        for meter in found
-    ]
-    print_table(rows, ("slug", "name", "event types", "aggregation", "value", ""))
+        ),
+    )
 
 
 @app.command()

@@ -11,7 +11,7 @@ import typer
 
 from cli.documents import read_document
 from cli.options import Json, StateDir
-from cli.output import print_resource, print_table
+from cli.output import print_list, print_resource
 from cli.tenants import TenantSlug, tenant_transaction
 
 app = typer.Typer(help="Write, activate, list and archive plans.", no_args_is_help=True)
@@ -34,21 +34,19 @@ def list_plans(
 
     with tenant_transaction(state_dir, tenant) as (conn, tenant_id):
         found = page_of_plans(conn, tenant_id, limit=1_000_000)
-    if as_json:
-        print(json.dumps([plan.as_resource() for plan in found], indent=2, ensure_ascii=False))
-        return
-    rows = [
-        (
+    print_list(
+        found,
+        as_json,
+        ("slug", "name", "version", "draft", "", ""),
+        lambda plan: (
             plan.slug,
             plan.name,
             "" if plan.sold is None else str(plan.sold),
             "yes" if plan.draft else "",
             "public" if plan.public else "",
             "archived" if plan.archived_at else "",
-        )
-        for plan in found
-    ]
-    print_table(rows, ("slug", "name", "version", "draft", "", ""))
+        ),
+    )
 
 
 @app.command()

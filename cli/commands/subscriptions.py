@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from cli.options import Json, StateDir
-from cli.output import print_resource, print_table
+from cli.output import print_list, print_resource
 from cli.subscription_commands import SubscriptionName, add_commands
 from cli.tenants import TenantSlug, tenant_transaction
 
@@ -35,21 +35,19 @@ def list_subscriptions(
 
     with tenant_transaction(state_dir, tenant, snapshot=True) as (conn, tenant_id):
         found = page_of_subscriptions(conn, tenant_id, status=status, limit=1_000_000)
-    if as_json:
-        print(json.dumps([each.as_resource() for each in found], indent=2, ensure_ascii=False))
-        return
-    rows = [
-        (
+    print_list(
+        found,
+        as_json,
+        ("slug", "customer", "plan", "status", "period from", "to"),
+        lambda each: (
             each.slug,
             each.customer,
             f"{each.plan} {each.plan_number}",
             each.standing.status,
             local_date(each.period.start, each.cycle.zone).isoformat(),
             local_date(each.period.end, each.cycle.zone).isoformat(),
-        )
-        for each in found
-    ]
-    print_table(rows, ("slug", "customer", "plan", "status", "period from", "to"))
+        ),
+    )
 
 
 @app.command()
@@ -84,21 +82,19 @@ def history(
     with tenant_transaction(state_dir, tenant, snapshot=True) as (conn, tenant_id):
         known = find_subscription(conn, tenant_id, name)
         found = changes_of(conn, tenant_id, known.id, limit=1_000_000)
-    if as_json:
-        print(json.dumps([each.as_resource() for each in found], indent=2, ensure_ascii=False))
-        return
-    rows = [
-        (
+    print_list(
+        found,
+        as_json,
+        ("revision", "at", "change", "from", "to", "by"),
+        lambda each: (
             str(each.revision),
             each.effective_at.isoformat(),
             each.change.replace("_", " "),
             each.before["status"] if each.before else "",
             each.after["status"],
             each.actor,
-        )
-        for each in found
-    ]
-    print_table(rows, ("revision", "at", "change", "from", "to", "by"))
+        ),
+    )
 
 
 @app.command()

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import re
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 import pydantic
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from core.errors import ValidationError
 from core.ids import TenantId
 from core.instants import Instant
+from core.quantities import Quantity, parse_quantity
 from core.refusals import refusal_of
 from db.postgres import Connection
 from subscriptions.commands import (
@@ -31,18 +32,10 @@ from subscriptions.commands import (
 )
 from subscriptions.life.checks import find_version, version_ids
 
-_DECIMAL: Final = re.compile(r"[0-9]{1,15}(\.[0-9]{1,12})?")
 ADDONS_MAX: Final = Decimal(10) ** 6
 """So many of one add-on at most."""
 
 
-def _quantity(text: str) -> str:
-    if not _DECIMAL.fullmatch(text):
-        raise ValueError("give a decimal text, 0 to below 10^15, with at most 12 decimals")
-    return text
-
-
-Quantity = Annotated[str, AfterValidator(_quantity)]
 Quantities = Annotated[dict[str, Quantity], Field(max_length=500)]
 When = Literal["now", "period_end"] | Instant
 
@@ -51,22 +44,18 @@ def quantities_of(texts: Mapping[str, str] | None) -> dict[str, Decimal] | None:
     """Quantities as exact numbers, in their shortest form."""
     if texts is None:
         return None
-    return {key: _shortest(Decimal(text)) for key, text in texts.items()}
+    return {key: parse_quantity(text, key) for key, text in texts.items()}
 
 
-def _shortest(number: Decimal) -> Decimal:
-    return Decimal(f"{number.normalize():f}")
-
-
-class CommandBody(BaseModel):
+class CommandBody(BaseModel, ABC):
     """What every command has: `as_of`, the instant at which it is done, unless now."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     as_of: Instant | None = None
 
+    @abstractmethod
     def resolve(self, conn: Connection, tenant_id: TenantId) -> Command:
         """The command, with what it names looked up. Raises `NotFoundError`."""
-        raise NotImplementedError  # each body has its own
 
 
 class _Chosen(CommandBody):

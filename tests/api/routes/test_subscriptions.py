@@ -2,58 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from core.clock import SystemClock
-from core.ids import TenantId
 from db.postgres import Database
-from identity.api_keys import SUBSCRIPTIONS_READ, SUBSCRIPTIONS_WRITE, insert_api_key
 from subscriptions.commands import COMMANDS
 from subscriptions.commands.bodies import BODIES
-from tests.api.management import management
-from tests.plugins.database import do
-from tests.subscriptions.operating import Desk, open_desk
+from tests.api.routes.conftest import Headers
+from tests.subscriptions.operating import Desk
 from tests.subscriptions.world import apply, plan
 
-Headers = dict[str, str]
 NEW = {"slug": "sub", "customer": "contoso", "plan": "standard"}
-
-
-@pytest.fixture
-def desk(database: Database) -> Desk:
-    return open_desk(database)
-
-
-def key(database: Database, tenant_id: TenantId, *scopes: str) -> Headers:
-    text = do(database, insert_api_key, SystemClock(), tenant_id, "k", scopes)
-    return {"Authorization": f"Bearer {text}"}
-
-
-@pytest.fixture
-def writer(database: Database, desk: Desk) -> Headers:
-    return key(database, desk.tenant_id, SUBSCRIPTIONS_READ, SUBSCRIPTIONS_WRITE)
-
-
-@pytest.fixture
-def reader(database: Database, desk: Desk) -> Headers:
-    return key(database, desk.tenant_id, SUBSCRIPTIONS_READ)
-
-
-@pytest.fixture
-def client(
-    writer: Headers, reader: Headers, desk: Desk, database_url: str, tmp_path: Path
-) -> Iterator[httpx.Client]:
-    assert writer
-    assert reader
-    with management(database_url, tmp_path, clock=desk.clock) as opened:
-        yield opened
 
 
 @pytest.mark.req("SUB-16", "SUB-12")

@@ -1,0 +1,68 @@
+"""The events of tenants and their keys, as they stand in the outbox."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from db.event_types import At, EventType, Labels, Payload, types_of
+
+
+class _Rate(Payload):
+    per_second: int
+    burst: int
+
+
+class _Limits(Payload):
+    events: _Rate | None
+    bytes: _Rate | None
+
+
+class TenantFacts(Payload):
+    """A tenant."""
+
+    id: str
+    slug: str
+    name: str
+    metadata: Labels
+
+
+class TenantLimits(Payload):
+    """What all keys of a tenant share."""
+
+    limits: _Limits
+
+
+class KeyFacts(Payload):
+    """An API key, without its secret."""
+
+    id: str
+    name: str
+    prefix: str
+    scopes: list[str]
+    created_at: At
+    expires_at: At | None
+    revoked_at: At | None
+    replaced_by: str | None
+    limits: _Limits
+
+
+EVENTS: Final[Mapping[str, EventType]] = {
+    **types_of(
+        TenantFacts,
+        "tenant",
+        {"created": "a tenant is made", "updated": "its name or its labels change"},
+    ),
+    **types_of(TenantLimits, "tenant", {"limited": "the limits of all its keys change"}),
+    **types_of(
+        KeyFacts,
+        "api_key",
+        {
+            "created": "a key is made",
+            "updated": "its limits change",
+            "rotated": "another key takes its place",
+            "revoked": "it works no longer",
+        },
+    ),
+}
+"""By subject."""
