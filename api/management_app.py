@@ -17,6 +17,7 @@ from api.observing import FRAMEWORK_TELEMETRY, observe_requests
 from api.openapi import describe
 from api.problems import install_problem_handlers
 from api.public_tenants import PublicTenants
+from api.routes.catalog import create_catalog_router
 from api.routes.changes import create_changes_router
 from api.routes.contracts import create_contracts_router
 from api.routes.customer_links import create_customer_links_router
@@ -96,6 +97,7 @@ def create_management_app(
     app.include_router(create_meters_router(db, at, acting_of))
     app.include_router(create_features_router(db, at, usage, acting_of))
     app.include_router(create_plans_router(db, at, acting_of))
+    app.include_router(create_catalog_router(db, at, acting_of))
     app.include_router(create_customers_router(db, at, acting_of))
     app.include_router(create_customer_links_router(db, at, acting_of))
     app.include_router(create_public_plans_router(db, tenants))

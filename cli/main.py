@@ -18,6 +18,7 @@ COMMANDS: Final = (
     "logs",
     "migrate",
     "apply",
+    "catalog",
     "tenants",
     "keys",
     "meters",

@@ -27,6 +27,7 @@ DRAFT = {
     "rate_cards": [{"key": "a", "name": "marker-type", "price": {"model": "flat", "amount": "1"}}],
     "entitlements": [{"feature": "theirs"}],
 }
+CATALOG = {"plans": [{"slug": "mine", "name": "mine", **DRAFT}]}
 OPEN = {"/livez", "/readyz", "/metrics"}
 """They say nothing of any tenant, and ask for no key."""
 
@@ -54,6 +55,9 @@ REQUESTS: dict[tuple[str, str], tuple[Any, int]] = {
     ("post", "/v1/plans/{slug}/archive"): (None, 404),
     ("get", "/v1/plans/{slug}/versions/{number}"): (None, 404),
     ("get", "/v1/public/{tenant}/plans"): (None, 200),
+    ("get", "/v1/catalog"): (None, 200),
+    ("post", "/v1/catalog/diff"): (CATALOG, 200),
+    ("post", "/v1/catalog/apply"): (CATALOG, 404),  # it gives their feature
     ("get", "/v1/customers"): (None, 200),
     ("post", "/v1/customers"): ({"slug": "mine", "currency": "EUR", "parent": "theirs"}, 404),
     ("get", "/v1/customers/{customer}"): (None, 404),
