@@ -178,7 +178,10 @@ class CustomerEntry(NewCustomer):
 
 
 class SubscriptionEntry(BaseModel):
-    """A customer's subscription to the newest version of a plan; it stays with that version."""
+    """A customer's subscription to the newest version of a plan; it stays with that version.
+
+    `currency` is one that the plan is sold in; missing: the customer's.
+    """
 
     model_config = _RULES
     slug: Text
@@ -186,6 +189,7 @@ class SubscriptionEntry(BaseModel):
     plan: Text
     anchor: WallTime
     billing_cycle: Text = "monthly"
+    currency: Text | None = None
 
 
 class SetUpDocument(BaseModel):
