@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final
 
 import pydantic
@@ -11,7 +11,8 @@ from pydantic_core import PydanticKnownError
 
 from catalog.features import Feature
 from catalog.meters import MeterDefinition
-from catalog.plan_terms import PlanEntitlement, PlanTerms, RateCard
+from catalog.phases import PHASES_MAX, Phase
+from catalog.plan_terms import RATE_CARDS_MAX, PlanEntitlement, PlanTerms, RateCard
 from catalog.priced_meters import check_meter
 from catalog.prices import PriceTerms, price_terms
 from core.calendar.intervals import Interval
@@ -24,6 +25,9 @@ from rating.rounding import DEFAULT_ROUNDING_MODE
 
 _RULES: Final = ConfigDict(extra="forbid", strict=True, frozen=True)
 ENTITLEMENTS_MAX: Final = 500
+CURRENCIES_MAX: Final = 20
+PRICES_MAX: Final = 5_000
+"""Prices of one plan version, in all currencies and phases."""
 _DEPTH_MAX: Final = 8
 AROUND: Final = "adjustments"
 """The table of a price that says what stands around its model."""
@@ -71,7 +75,8 @@ class RateCardEntry(BaseModel):
     around the model. `cadence` is the billing cycle of the subscriptions that the line is for;
     missing: of all.
     `quantity` in place of a `meter`: units that are agreed, such as seats, where the subscription
-    says no other number.
+    says no other number. `prices` are those in other currencies, by currency; or all of them, in
+    place of `price`.
     """
 
     model_config = _RULES
@@ -80,7 +85,8 @@ class RateCardEntry(BaseModel):
     meter: Text | None = None
     cadence: Text | None = None
     quantity: str | int | None = None
-    price: WrittenPrice
+    price: WrittenPrice | None = None
+    prices: Annotated[dict[Text, WrittenPrice], Field(max_length=CURRENCIES_MAX)] = {}
 
 
 class EntitlementEntry(BaseModel):
@@ -98,12 +104,40 @@ class EntitlementEntry(BaseModel):
     value: Text | None = None
 
 
+class PhasePriceEntry(BaseModel):
+    """The price that the line `key` has in a phase; `prices` as in a line."""
+
+    model_config = _RULES
+    key: Text
+    price: WrittenPrice | None = None
+    prices: Annotated[dict[Text, WrittenPrice], Field(max_length=CURRENCIES_MAX)] = {}
+
+
+class PhaseEntry(BaseModel):
+    """What holds first for who subscribes; the phases follow each other, then comes the plan.
+
+    It lasts as long as `lasts` says, such as "P14D" or "P3M"; the last may go on for ever. A
+    `trial`, the first, waives fees, agreed quantities and the usage of `free_meters`. `prices` are
+    those of single lines, `quantities` are agreed where the subscription says no other number.
+    """
+
+    model_config = _RULES
+    key: Text
+    name: Text
+    lasts: Text | None = None
+    trial: bool = False
+    free_meters: Annotated[list[Text], Field(max_length=RATE_CARDS_MAX)] = []
+    prices: Annotated[list[PhasePriceEntry], Field(max_length=RATE_CARDS_MAX)] = []
+    quantities: Annotated[dict[Text, str | int], Field(max_length=RATE_CARDS_MAX)] = {}
+
+
 class PlanContent(BaseModel):
     """What a version of a plan sells, and what it gives."""
 
     model_config = _RULES
     currency: Text
     rate_cards: Annotated[list[RateCardEntry], Field(min_length=1)]
+    phases: Annotated[list[PhaseEntry], Field(max_length=PHASES_MAX)] = []
     entitlements: Annotated[list[EntitlementEntry], Field(max_length=ENTITLEMENTS_MAX)] = []
 
 
@@ -126,6 +160,7 @@ def terms_of(
     Raises `ValidationError`, `NotFoundError` naming the path below `at`.
     """
     with located(at):
+        _check_count(content)
         currency = Currency(content.currency)
         cards, entitlements = [], []
         for index, card in enumerate(content.rate_cards):
@@ -134,24 +169,100 @@ def terms_of(
         for index, entry in enumerate(content.entitlements):
             with located(f"entitlements[{index}]"):
                 entitlements.append(_entitlement(entry, features))
-        return PlanTerms(currency, tuple(cards), tuple(entitlements))
+        phases = []
+        for index, phase in enumerate(content.phases):
+            with located(f"phases[{index}]"):
+                phases.append(_phase(phase, currency, meters))
+                _check_meters(phases[-1], cards, meters)
+        return PlanTerms(currency, tuple(cards), tuple(entitlements), tuple(phases))
+
+
+def _check_count(content: PlanContent) -> None:
+    priced: list[RateCardEntry | PhasePriceEntry] = [*content.rate_cards]
+    for phase in content.phases:
+        priced += phase.prices
+    if sum(int(each.price is not None) + len(each.prices) for each in priced) > PRICES_MAX:
+        raise ValidationError(
+            f"rate_cards: a plan has at most {PRICES_MAX:,} prices, in all currencies and phases;"
+            " make it several plans",
+            field="rate_cards",
+        )
 
 
 def _rate_card(
     entry: RateCardEntry, currency: Currency, meters: Mapping[str, MeterDefinition]
 ) -> RateCard:
-    with located("price"):
-        price = price_of(entry.price, currency)
+    price, *others = _prices(entry, currency)
     cadence = None if entry.cadence is None else Interval.parse(entry.cadence, "cadence")
     agreed = None if entry.quantity is None else parse_quantity(entry.quantity, "quantity")
     meter_id = None
     if entry.meter is not None:
-        meter = meters.get(entry.meter)
-        if meter is None:
-            raise NotFoundError(f"meter: there is none called {entry.meter!r}; create it first")
-        check_meter(price, meter)
+        meter = _meter(meters, entry.meter, "meter")
+        for each in (price, *others):
+            check_meter(each, meter)
         meter_id = meter.id
-    return RateCard(entry.key, entry.name, price, meter_id, cadence, quantity=agreed)
+    return RateCard(
+        entry.key, entry.name, price, meter_id, cadence, quantity=agreed, others=tuple(others)
+    )
+
+
+def _check_meters(
+    phase: Phase, cards: Sequence[RateCard], meters: Mapping[str, MeterDefinition]
+) -> None:
+    """Refuse prices of a phase that ask for what the meters of their lines cannot tell."""
+    known = {meter.id: meter for meter in meters.values()}
+    for card in cards:
+        for price in phase.prices.get(card.key, ()):
+            card.priced(price)
+            if card.meter_id is not None:
+                check_meter(price, known[card.meter_id])
+
+
+def _meter(meters: Mapping[str, MeterDefinition], slug: str, field: str) -> MeterDefinition:
+    if slug not in meters:
+        raise NotFoundError(f"{field}: there is none called {slug!r}; create it first")
+    return meters[slug]
+
+
+def _prices(entry: RateCardEntry | PhasePriceEntry, currency: Currency) -> list[PriceTerms]:
+    """A line's price in each currency, that of the plan first."""
+    main, others = entry.price, dict(entry.prices)
+    path = "price"
+    if main is None:
+        main, path = others.pop(currency.code, None), f"prices.{currency}"
+    if main is None:
+        raise ValidationError(
+            f"price: missing; add it, in {currency}, the currency of the plan", field="price"
+        )
+    if currency.code in others:
+        raise ValidationError(
+            f"prices.{currency}: `price` is in {currency} already; give one of the two",
+            field=f"prices.{currency}",
+        )
+    with located(path):
+        found = [price_of(main, currency)]
+    for code in sorted(others):
+        with located(f"prices.{code}"):
+            found.append(price_of(others[code], Currency(code)))
+    return found
+
+
+def _phase(entry: PhaseEntry, currency: Currency, meters: Mapping[str, MeterDefinition]) -> Phase:
+    prices: dict[str, tuple[PriceTerms, ...]] = {}
+    for index, each in enumerate(entry.prices):
+        with located(f"prices[{index}]"):
+            if each.key in prices:
+                raise ValidationError(f"key: {each.key!r} is priced twice", field="key")
+            prices[each.key] = tuple(_prices(each, currency))
+    return Phase(
+        entry.key,
+        entry.name,
+        None if entry.lasts is None else Interval.lasting(entry.lasts),
+        entry.trial,
+        frozenset(_meter(meters, slug, "free_meters").id for slug in entry.free_meters),
+        prices,
+        {key: _quantity(each, f"quantities.{key}") for key, each in entry.quantities.items()},
+    )
 
 
 def price_of(written: Mapping[str, Any], currency: Currency) -> PriceTerms:

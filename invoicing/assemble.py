@@ -187,6 +187,7 @@ def _line(
         rounding_mode=row["rounding_mode"],
         rule_version=row["rule_version"],
         contract_id=line.contract_id,
+        phase=line.phase,
     )
 
 

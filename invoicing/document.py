@@ -130,6 +130,8 @@ def _beyond(line: InvoiceLine, period: Period) -> dict[str, Any]:
         said["true_up_of"] = format_id("lin", line.true_up_of)
     if line.contract_id:
         said["contract"] = format_id("ctr", line.contract_id)
+    if line.phase:
+        said["phase"] = line.phase
     if line.service != period:
         start, end = instant_text(line.service.start), instant_text(line.service.end)
         said["service_period"] = {"start": start, "end": end}

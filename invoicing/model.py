@@ -47,6 +47,8 @@ class PlanLine:
 
     contract_id: ContractId | None = None
     """Whose price it is, where it is not the plan's."""
+    phase: str | None = None
+    """In which the plan has this price; None: it is the one of the plan, or of a contract."""
     minimum: bool = False
     """What the period comes to at least: behind all other lines, and reduced by them."""
 
@@ -151,6 +153,8 @@ class InvoiceLine:
     rule_version: int
     contract_id: ContractId | None = None
     """Whose price or minimum it has, where that is not the plan's."""
+    phase: str | None = None
+    """The phase of the plan that it has its price from."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -136,6 +136,7 @@ def _line_values(invoice: Invoice, line: InvoiceLine) -> dict[str, Any]:
         "kind": line.kind,
         "true_up_of": line.true_up_of,
         "contract_id": line.contract_id,
+        "phase": line.phase,
         "line_key": line.line_key,
         "description": line.description,
         "meter_id": line.meter_id,
@@ -234,4 +235,5 @@ def _line(row: dict[str, Any]) -> InvoiceLine:
         rounding_mode=row["rounding_mode"],
         rule_version=row["rule_version"],
         contract_id=ContractId(row["contract_id"]) if row["contract_id"] else None,
+        phase=row["phase"],
     )

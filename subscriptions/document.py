@@ -135,7 +135,10 @@ class CustomerEntry(NewCustomer):
 
 
 class SubscriptionEntry(BaseModel):
-    """A customer's subscription to the newest version of a plan; it stays with that version."""
+    """A customer's subscription to the newest version of a plan; it stays with that version.
+
+    `currency` is one that the plan is sold in; missing: the customer's.
+    """
 
     model_config = _RULES
     slug: Text
@@ -143,6 +146,7 @@ class SubscriptionEntry(BaseModel):
     plan: Text
     anchor: WallTime
     billing_cycle: Text = "monthly"
+    currency: Text | None = None
 
 
 class SetUpDocument(CatalogDocument):

@@ -12,6 +12,7 @@ from core.calendar.intervals import Interval
 from core.calendar.zones import parse_time_zone
 from core.clock import Clock
 from core.ids import TenantId
+from core.money import Currency
 from core.refusals import located
 from db.postgres import Connection, Database
 from identity.api_keys import has_api_key, insert_api_key
@@ -157,7 +158,10 @@ class _Run:
             customer,
             find_version(self._conn, self._tenant_id, plan=entry.plan),
             NewSubscription(
-                entry.slug, anchor, Interval.parse(entry.billing_cycle, "billing_cycle")
+                entry.slug,
+                anchor,
+                Interval.parse(entry.billing_cycle, "billing_cycle"),
+                currency=None if entry.currency is None else Currency(entry.currency),
             ),
         )
         if created:

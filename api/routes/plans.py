@@ -28,12 +28,33 @@ from identity.api_keys import CATALOG_READ, CATALOG_WRITE
 _CONTENT: Final = {
     "currency": "USD",
     "rate_cards": [
-        {"key": "platform", "name": "Platform", "price": {"model": "flat", "amount": "99.00"}},
+        {
+            "key": "platform",
+            "name": "Platform",
+            "price": {"model": "flat", "amount": "99.00"},
+            "prices": {"EUR": {"model": "flat", "amount": "89.00"}},
+        },
         {
             "key": "tokens",
             "name": "Tokens",
             "meter": "tokens",
             "price": {"model": "per_unit", "amount": "3.00", "per": 1_000_000},
+            "prices": {"EUR": {"model": "per_unit", "amount": "2.80", "per": 1_000_000}},
+        },
+    ],
+    "phases": [
+        {"key": "trial", "name": "Trial", "lasts": "P14D", "trial": True},
+        {
+            "key": "ramp",
+            "name": "Ramp",
+            "lasts": "P3M",
+            "prices": [
+                {
+                    "key": "platform",
+                    "price": {"model": "flat", "amount": "49.00"},
+                    "prices": {"EUR": {"model": "flat", "amount": "44.00"}},
+                }
+            ],
         },
     ],
     "entitlements": [{"feature": "tokens", "limit": "1000000", "hard": True}],

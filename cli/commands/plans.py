@@ -18,7 +18,7 @@ app = typer.Typer(help="Write, activate, list and archive plans.", no_args_is_he
 
 Slug = Annotated[str, typer.Argument(help="The plan's slug.")]
 PlanFile = Annotated[
-    Path, typer.Argument(help="TOML or JSON: currency, rate_cards, maybe entitlements.")
+    Path, typer.Argument(help="TOML or JSON: currency, rate_cards, maybe phases, entitlements.")
 ]
 
 

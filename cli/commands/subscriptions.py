@@ -113,6 +113,9 @@ def create(
     ] = "anniversary",
     trial_days: Annotated[int | None, typer.Option(min=1, help="Try it so long first.")] = None,
     expires_at: Annotated[str | None, typer.Option(help="The end of the contract.")] = None,
+    currency: Annotated[
+        str | None, typer.Option(help="One that the plan is sold in. Default: the customer's.")
+    ] = None,
     tenant: TenantSlug = None,
     state_dir: StateDir = Path(".tollbook"),
     as_json: Json = False,
@@ -133,6 +136,7 @@ def create(
         "anchor": anchor,
         "trial_days": trial_days,
         "expires_at": expires_at,
+        "currency": currency,
     }
     new = parse_new({name: each for name, each in given.items() if each is not None})
     with tenant_transaction(state_dir, tenant) as (conn, tenant_id):

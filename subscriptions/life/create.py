@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final, Literal, get_args
+from zoneinfo import ZoneInfo
 
 from catalog.meter_definition import check_slug
 from catalog.meter_register import check_metadata
@@ -17,6 +18,7 @@ from core.clock import Clock
 from core.errors import ConflictError, ValidationError
 from core.ids import SubscriptionId, new_uuid
 from core.instants import check_instant
+from core.money import Currency
 from db.postgres import Connection
 from subscriptions.contracts.checks import check_custom_prices
 from subscriptions.customers.customer import Customer
@@ -28,6 +30,7 @@ from subscriptions.life.checks import (
     check_overlap,
     check_subjects,
 )
+from subscriptions.life.phases import laid_out, trial_end
 from subscriptions.life.standing import Activation, Standing, steps_until
 from subscriptions.life.store import earliest_period, insert
 from subscriptions.life.subscription import Subscription, page_of_subscriptions
@@ -43,6 +46,8 @@ class NewSubscription:
     `start` may lie in the past or the future. `anchor` is where periods step from: the start
     (`anniversary`), the first day of its month or year, or its Monday (`calendar`), or the end of
     the trial; or an instant. `expires_at` is a contract's end. `subjects` are those that it owns.
+    `currency` is one of those that the plan is sold in; None: the customer's. A trial lasts until
+    `trial_ends_at`, without one as long as the trial of the plan, unless a payment comes first.
     """
 
     slug: str
@@ -55,7 +60,22 @@ class NewSubscription:
     expires_at: datetime | None = None
     quantities: Mapping[str, Decimal] = field(default_factory=dict)
     subjects: Sequence[str] | None = None
+    currency: Currency | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
+
+    def trying(self, version: Version, zone: ZoneInfo) -> NewSubscription:
+        """The same with the end of its trial, which the plan may say.
+
+        Raises `ValidationError` where it says what becomes of a trial that there is none of.
+        """
+        end = self.trial_ends_at
+        if end is None and self.activation == "start":
+            end = trial_end(version.phased, self.start, zone)
+        if not self.trial_converts and end is None:
+            raise ValidationError(
+                "trial_converts: there is no trial; give its end", field="trial_ends_at"
+            )
+        return replace(self, trial_ends_at=end)
 
     def __post_init__(self) -> None:
         check_slug(self.slug)
@@ -70,10 +90,6 @@ class NewSubscription:
                     f"{name}: {at.isoformat()} is not after the start, {self.start.isoformat()}",
                     field=name,
                 )
-        if not self.trial_converts and self.trial_ends_at is None:
-            raise ValidationError(
-                "trial_converts: there is no trial; give its end", field="trial_ends_at"
-            )
         if self.activation == "payment" and self.trial_ends_at is not None:
             raise ValidationError(
                 "activation: a trial begins without a payment; leave one of them out",
@@ -90,7 +106,8 @@ def create_subscription(
     slug in use, or where another subscription prices the same usage at the same time,
     `BusinessLogicError` for a version that cannot be bought, `ValidationError` naming the field.
     """
-    check_buys(version, customer.currency, new.interval, payer=f"customer {customer.slug!r}")
+    currency = new.currency or customer.currency
+    check_buys(version, currency, new.interval, payer=f"customer {customer.slug!r}")
     version.check_quantities(new.quantities)
     check_addons(version, [])
     made = _made(clock, customer, version, new)
@@ -123,6 +140,7 @@ def ensure_subscription(
 
 def _made(clock: Clock, customer: Customer, version: Version, new: NewSubscription) -> Subscription:
     zone = parse_time_zone(customer.time_zone)
+    new = new.trying(version, zone)
     standing = Standing(
         at=min(clock.now(), new.start),
         status="FREE",
@@ -136,6 +154,8 @@ def _made(clock: Clock, customer: Customer, version: Version, new: NewSubscripti
     )
     if new.activation == "start":
         standing = standing.begun(new.start, trial_until=new.trial_ends_at)
+        plans = {version.id: version.phased}
+        standing = replace(standing, terms=laid_out(standing.terms, new.start, plans, zone))
     anchor = _anchor(new, Cycle(new.start, zone, new.interval))
     made = Subscription(
         id=SubscriptionId(new_uuid(clock)),
@@ -146,7 +166,7 @@ def _made(clock: Clock, customer: Customer, version: Version, new: NewSubscripti
         plan_id=version.plan_id,
         plan=version.plan,
         plan_number=version.number,
-        currency=customer.currency,
+        currency=new.currency or customer.currency,
         time_zone=customer.time_zone,
         anchor=anchor,
         interval=new.interval,
@@ -198,6 +218,7 @@ def _check_same(
     version: Version,
     new: NewSubscription,
 ) -> None:
+    new = new.trying(version, known.cycle.zone)
     [first, *_] = [*changes_of(conn, known.tenant_id, known.id, limit=1), None]
     plan = known.plan if first is None else (first.before or first.after)["plan"]
     for word, before, now in (
@@ -205,6 +226,7 @@ def _check_same(
         ("plan", plan, version.plan),
         ("anchor", known.anchor, _anchor(new, known.cycle)),
         ("billing_cycle", str(known.interval), str(new.interval)),
+        ("currency", known.currency, new.currency or known.currency),
     ):
         if before != now:
             raise ConflictError(

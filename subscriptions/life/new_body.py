@@ -15,6 +15,7 @@ from core.clock import Clock
 from core.errors import ValidationError
 from core.ids import TenantId
 from core.instants import Instant
+from core.money import Currency
 from core.refusals import refusal_of
 from db.postgres import Connection
 from subscriptions.commands.bodies import Quantities, quantities_of
@@ -33,9 +34,11 @@ class NewSubscriptionBody(BaseModel):
     `start` may lie in the past or the future; missing: now. Periods step from the `anchor`: the
     start (`anniversary`), the first day of the calendar's month, quarter, year or week
     (`calendar`), the end of the trial (`trial_end`), or an instant. A trial lasts `trial_days` days
-    or until `trial_ends_at`; then it is billed, or expires (`trial_converts`). With the activation
-    `payment` nothing begins before a payment succeeds. `expires_at` is the end of a contract.
-    `subjects` are those whose usage it bills; missing: all of the customer's.
+    or until `trial_ends_at`, unless said as long as that of the plan; then it is billed, or expires
+    (`trial_converts`). With the activation `payment` nothing begins before a payment succeeds, and
+    there is no trial. `expires_at` is the end of a contract. `subjects` are those whose usage it
+    bills; missing: all of the customer's. `currency` is one that the plan is sold in; missing: the
+    customer's.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -51,6 +54,7 @@ class NewSubscriptionBody(BaseModel):
     trial_ends_at: Instant | None = None
     trial_converts: bool = True
     expires_at: Instant | None = None
+    currency: str | None = None
     quantities: Quantities = {}
     subjects: list[str] | None = None
     metadata: dict[str, str] = {}
@@ -69,6 +73,7 @@ class NewSubscriptionBody(BaseModel):
             trial_ends_at=self._trial_end(start, customer.time_zone),
             trial_converts=self.trial_converts,
             expires_at=self.expires_at,
+            currency=None if self.currency is None else Currency(self.currency),
             quantities=quantities_of(self.quantities) or {},
             subjects=self.subjects,
             metadata=self.metadata,

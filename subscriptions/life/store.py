@@ -177,6 +177,7 @@ def _write_stretches(
             "quantities": Jsonb(quantity_texts(terms.quantities)),
             "addons": Jsonb(addon_texts(terms.addons)),
             "trial": terms.trial,
+            "phase": terms.phase,
             "start": terms.start,
             "end": terms.end,
         }

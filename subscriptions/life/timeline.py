@@ -20,6 +20,7 @@ class Terms:
     """What holds in `[start, end)`: a plan version, agreed quantities by key of its lines.
 
     `addons` are further plan versions, each so many times. During a `trial` flat fees are waived.
+    `phase` is the key of the one that the plan is in, None: in none.
     """
 
     start: datetime
@@ -28,6 +29,7 @@ class Terms:
     quantities: Mapping[str, Decimal] = field(default_factory=dict)
     trial: bool = False
     addons: Mapping[UUID, Decimal] = field(default_factory=dict)
+    phase: str | None = None
 
     def holds(self, at: datetime) -> bool:
         """Whether these terms hold at an instant."""
@@ -104,14 +106,7 @@ def billed(
     """What is billed of a period: the terms within it, without pauses, up to the end."""
     end = period.end if ended_at is None else min(period.end, ended_at)
     found = [
-        Terms(
-            max(each.start, period.start),
-            min(each.end or end, end),
-            each.plan_version_id,
-            each.quantities,
-            each.trial,
-            each.addons,
-        )
+        replace(each, start=max(each.start, period.start), end=min(each.end or end, end))
         for each in terms
     ]
     for pause in pauses:

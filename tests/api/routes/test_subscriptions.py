@@ -131,6 +131,8 @@ BAD: list[tuple[dict[str, Any], int, str]] = [
     (NEW | {"subjects": ["a", "a"]}, 400, "subjects"),
     (NEW | {"quantities": {"seats": "-1"}}, 400, "quantities.seats"),
     (NEW | {"quantities": {"seats": "0.1234567890123"}}, 400, "quantities.seats"),
+    (NEW | {"currency": "XXQ"}, 400, "currency"),
+    (NEW | {"currency": "JPY"}, 422, "plan"),
     (NEW | {"surprise": 1}, 400, "surprise"),
 ]
 
