@@ -19,6 +19,7 @@ COMMANDS: Final = (
     "migrate",
     "apply",
     "tenants",
+    "sandbox",
     "keys",
     "meters",
     "features",
