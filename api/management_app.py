@@ -27,6 +27,7 @@ from api.routes.meter_trials import create_trials_router
 from api.routes.meters import create_meters_router
 from api.routes.plans import create_plans_router
 from api.routes.public_plans import create_public_plans_router
+from api.routes.sandbox import create_sandbox_router
 from api.routes.subscription_plans import create_subscription_plans_router
 from api.routes.subscriptions import create_subscriptions_router
 from api.token_gate import TokenGate
@@ -61,6 +62,7 @@ def create_management_app(
     `shared_metrics`: several processes share the port, and each answers for all of them.
     """
     db = Database(settings.endpoints.postgres, Role.API)
+    billing = Database(settings.endpoints.postgres, Role.BILLING, connections_max=2)
     source = SnapshotSource(settings.endpoints.postgres, settings.snapshot_path)
     at = clock or SystemClock()
     gate = KeyGate(source, settings.refresh_seconds, at)
@@ -78,6 +80,7 @@ def create_management_app(
             await gate.stop()
             usage.close()
             snapshot.close()
+            billing.close()
             db.close()
 
     def postgres_fault() -> str | None:
@@ -104,6 +107,7 @@ def create_management_app(
     app.include_router(create_subscriptions_router(db, at, acting_of))
     app.include_router(create_subscription_plans_router(db, at, usage, acting_of))
     app.include_router(create_contracts_router(db, at, acting_of))
+    app.include_router(create_sandbox_router(db, billing, at, settings.endpoints, usage, acting_of))
     app.include_router(create_changes_router(db, acting_of))
     app.include_router(
         create_health_router({"postgres": postgres_fault, "catalog": lambda: gate.fault})

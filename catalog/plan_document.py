@@ -261,7 +261,7 @@ def _phase(entry: PhaseEntry, currency: Currency, meters: Mapping[str, MeterDefi
         entry.trial,
         frozenset(_meter(meters, slug, "free_meters").id for slug in entry.free_meters),
         prices,
-        {key: _quantity(each, f"quantities.{key}") for key, each in entry.quantities.items()},
+        {key: parse_quantity(each, f"quantities.{key}") for key, each in entry.quantities.items()},
     )
 
 

@@ -52,6 +52,8 @@ def print_invoices(invoices: Sequence[Invoice]) -> None:
 def print_invoice(document: Mapping[str, Any]) -> None:
     """An invoice on stdout as on paper: its lines, tiers below them, and the total."""
     view = invoice_view(document)
+    if view["notice"]:
+        print(view["notice"])
     print(f"{view['title']} · {view['buyer']['name']} · {view['period']} ({view['time_zone']})")
     rows = []
     for row in view["rows"]:

@@ -20,6 +20,7 @@ COMMANDS: Final = (
     "apply",
     "catalog",
     "tenants",
+    "sandbox",
     "keys",
     "meters",
     "features",

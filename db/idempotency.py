@@ -48,7 +48,12 @@ def answer_once(
         body = answer()
         conn.execute(
             sql.load("postgres/queries/insert_idempotent_answer"),
-            row | {"fingerprint": request.fingerprint, "answer": Jsonb(body), "now": clock.now()},
+            row
+            | {
+                "fingerprint": request.fingerprint,
+                "answer": Jsonb(body),
+                "now": clock.machine().now(),
+            },
         )
         return body
     if stored["fingerprint"] != request.fingerprint:

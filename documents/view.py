@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from core.money import Currency
 from documents.texts import date_text, group_digits, service_period
 from documents.view_lines import line_rows
+
+SANDBOX_NOTICE: Final = "SANDBOX \u2013 not an invoice"
+"""What stands on every page of what a sandbox bills."""
 
 
 def invoice_view(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -26,6 +29,7 @@ def invoice_view(document: Mapping[str, Any]) -> dict[str, Any]:
     lines = document["lines"]
     return {
         "draft": document["number"] is None,
+        "notice": SANDBOX_NOTICE if document.get("sandbox") else "",
         "number": document["number"] or "Draft",
         "title": f"Invoice {document['number']}" if document["number"] else "Draft invoice",
         "issued": date_text(issued),

@@ -46,6 +46,12 @@ METERS_READ: Final = "meters:read"
 METERS_WRITE: Final = "meters:write"
 """The scope that lets a key create, rename and archive meters."""
 
+SANDBOX_READ: Final = "sandbox:read"
+"""The scope that lets a key see where the time of a sandbox stands."""
+
+SANDBOX_WRITE: Final = "sandbox:write"
+"""The scope that lets a key move it on."""
+
 SUBSCRIPTIONS_READ: Final = "subscriptions:read"
 """The scope that lets a key see subscriptions and what became of them."""
 
@@ -62,6 +68,8 @@ SCOPES: Final = frozenset(
         EVENTS_WRITE,
         METERS_READ,
         METERS_WRITE,
+        SANDBOX_READ,
+        SANDBOX_WRITE,
         SUBSCRIPTIONS_READ,
         SUBSCRIPTIONS_WRITE,
     }

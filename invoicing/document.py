@@ -63,6 +63,7 @@ def _content(invoice: Invoice) -> dict[str, Any]:
         "seller": dict(invoice.seller),
         "buyer": {"id": format_id("cus", invoice.customer_id), **invoice.buyer},
         **_paid_for(invoice),
+        **({"sandbox": True} if invoice.sandbox else {}),
         "subscription": {
             "id": format_id("sub", invoice.subscription_id),
             "plan_version_id": format_id("plv", invoice.plan_version_id),

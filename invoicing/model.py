@@ -104,6 +104,8 @@ class RunTerms:
     """Canonical: as a buyer without id, and payment (list of lines)."""
     payment_days: int
     """Days from issue to due date, in the customer's time zone."""
+    sandbox: bool = False
+    """Whether nobody is to pay what is billed: the invoices say so."""
 
 
 LineKind = Literal["usage", "agreed", "fee", "percentage", "true_up"]
@@ -183,3 +185,5 @@ class Invoice:
     due_at: datetime
     lines: tuple[InvoiceLine, ...]
     paid_for: PaidFor | None = None
+    sandbox: bool = False
+    """Made in a sandbox: it is no invoice, and says so."""

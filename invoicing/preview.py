@@ -10,6 +10,7 @@ from core.acting import BILLING, Acting
 from core.clock import Clock
 from core.ids import BillingRunId, CustomerId
 from db.postgres import Database
+from identity.sandboxes import clock_of
 from invoicing import runs
 from invoicing.billing_run import check_as_of, terms_of
 from invoicing.drafting import draft_block, due_blocks, in_halves
@@ -42,8 +43,8 @@ def preview(
     An unfinished run of the same instant lends its cut, as it would to the run. Raises
     `FutureCloseError`.
     """
-    check_as_of(as_of, clock)
     with db.transaction(Acting(tenant.tenant_id, BILLING), snapshot=True) as conn:
+        check_as_of(as_of, clock_of(conn, clock, tenant.tenant_id))
         unfinished = runs.unfinished_runs(conn, tenant.tenant_id)
     cuts = [run.cut for run in unfinished if run.as_of == as_of] or [usage.cut()]
     run = BillingRun(BillingRunId(UUID(int=0)), tenant.tenant_id, as_of, cuts[0])

@@ -124,6 +124,7 @@ def _invoice_values(invoice: Invoice, shared: dict[str, Any]) -> dict[str, Any]:
         "content_hash": content_hash(invoice),
         "issued_at": invoice.issued_at,
         "due_at": invoice.due_at,
+        "sandbox": invoice.sandbox,
     }
 
 
@@ -196,6 +197,7 @@ def _invoice(row: dict[str, Any], lines: tuple[InvoiceLine, ...]) -> Invoice:
         due_at=row["due_at"],
         lines=lines,
         paid_for=_paid_for(row),
+        sandbox=row["sandbox"],
     )
 
 

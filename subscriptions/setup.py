@@ -16,6 +16,7 @@ from core.money import Currency
 from core.refusals import located
 from db.postgres import Connection, Database
 from identity.api_keys import has_api_key, insert_api_key
+from identity.sandboxes import clock_of
 from identity.tenants import ensure_tenant
 from subscriptions.customers.customer import Customer, find_customer
 from subscriptions.customers.register import ensure_customer
@@ -64,11 +65,12 @@ def apply_catalog(db: Database, clock: Clock, document: dict[str, Any]) -> Appli
             _tenant_metadata(parsed),
             actor=OPERATOR,
         )
+        clock = clock_of(conn, clock, tenant.id)
         run = _Run(conn, clock, AppliedIds(tenant.id))
         if created:
             run.note("created tenant", tenant.slug)
         if not has_api_key(conn, tenant.id):
-            run.applied.api_key = insert_api_key(conn, clock, tenant.id, _FIRST_KEY_NAME)
+            run.applied.api_key = insert_api_key(conn, clock.machine(), tenant.id, _FIRST_KEY_NAME)
             run.note("created API key", _FIRST_KEY_NAME)
         run.apply(parsed)
     return run.applied

@@ -29,7 +29,9 @@ BlockCustomers = Annotated[
 
 def close(
     as_of: Annotated[str, typer.Option(help="Close periods that ended by this instant.")],
-    tenant: Annotated[str | None, typer.Option(help="Slug or UUID; default: all tenants.")] = None,
+    tenant: Annotated[
+        str | None, typer.Option(help="Slug or UUID; default: all but sandboxes.")
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the same invoices, write nothing.")
     ] = False,

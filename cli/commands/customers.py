@@ -12,7 +12,7 @@ from cli.documents import read_document
 from cli.metadata import Metadata, pairs_of
 from cli.options import Json, StateDir
 from cli.output import print_list, print_resource
-from cli.tenants import TenantSlug, tenant_transaction
+from cli.tenants import TenantSlug, tenant_clock, tenant_transaction
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -112,14 +112,13 @@ def create(
 
     Example: tollbook customers create contoso --currency EUR --time-zone Europe/Berlin
     """
-    from core.clock import SystemClock
     from subscriptions.customers.facts import NewCustomer, facts_of
     from subscriptions.customers.register import create_customer
 
     told = _told(name, time_zone, currency, billing_info, parent, payer, user_id, metadata)
     new = facts_of(NewCustomer, told | {"slug": slug})
     with tenant_transaction(state_dir, tenant) as (conn, tenant_id):
-        made = create_customer(conn, SystemClock(), tenant_id, new)
+        made = create_customer(conn, tenant_clock(conn, tenant_id), tenant_id, new)
     print_resource(made.as_resource(), as_json, f"created customer {slug}")
 
 
@@ -147,7 +146,6 @@ def change(
 
     Example: tollbook customers change contoso --name "Contoso AG" --billing-info buyer.toml
     """
-    from core.clock import SystemClock
     from subscriptions.customers.facts import CustomerFacts, facts_of
     from subscriptions.customers.register import change_customer
 
@@ -156,7 +154,7 @@ def change(
         told |= {"parent": None, "payer": "self"}
     facts = facts_of(CustomerFacts, told)
     with tenant_transaction(state_dir, tenant) as (conn, tenant_id):
-        changed = change_customer(conn, SystemClock(), tenant_id, slug, facts)
+        changed = change_customer(conn, tenant_clock(conn, tenant_id), tenant_id, slug, facts)
     print_resource(
         changed.as_resource(), as_json, f"customer {slug} is at revision {changed.revision}"
     )
@@ -173,11 +171,10 @@ def delete(
 
     Example: tollbook customers delete contoso
     """
-    from core.clock import SystemClock
     from subscriptions.customers.register import delete_customer
 
     with tenant_transaction(state_dir, tenant) as (conn, tenant_id):
-        gone = delete_customer(conn, SystemClock(), tenant_id, slug)
+        gone = delete_customer(conn, tenant_clock(conn, tenant_id), tenant_id, slug)
     shown = gone.as_resource()
     print_resource(shown, as_json, f"deleted customer {slug}; its id is {shown['id']}")
 
@@ -202,14 +199,13 @@ def link(
 
     Example: tollbook customers link contoso contoso-chat --from 2026-03-01T00:00Z --move
     """
-    from core.clock import SystemClock
     from subscriptions.customers.customer import read_customer
     from subscriptions.customers.subjects import SINCE_EVER, link_subject
 
-    clock = SystemClock()
-    since = _instant(start, "--from") or (clock.now() if move else SINCE_EVER)
-    until = _instant(end, "--to")
+    since, until = _instant(start, "--from"), _instant(end, "--to")
     with tenant_transaction(state_dir, tenant) as (conn, tenant_id):
+        clock = tenant_clock(conn, tenant_id)
+        since = since or (clock.now() if move else SINCE_EVER)
         customer = read_customer(conn, tenant_id, slug)
         made, _ = link_subject(conn, clock, customer, subject, since, until, move=move)
     print_resource(made.as_resource(), as_json, f"{slug} pays for {subject} from {since}")
@@ -228,13 +224,13 @@ def unlink(
 
     Example: tollbook customers unlink contoso contoso-chat --at 2026-03-01T00:00Z
     """
-    from core.clock import SystemClock
     from subscriptions.customers.customer import find_customer
     from subscriptions.customers.subjects import unlink_subject
 
-    clock = SystemClock()
-    instant = _instant(at, "--at") or clock.now()
+    given = _instant(at, "--at")
     with tenant_transaction(state_dir, tenant) as (conn, tenant_id):
+        clock = tenant_clock(conn, tenant_id)
+        instant = given or clock.now()
         customer = find_customer(conn, tenant_id, slug)
         ended = unlink_subject(conn, clock, customer, subject, instant)
     print_resource(ended.as_resource(), as_json, f"{slug} pays for {subject} until {instant}")

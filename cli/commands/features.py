@@ -9,7 +9,7 @@ import typer
 
 from cli.options import Json, StateDir
 from cli.output import print_list, print_resource
-from cli.tenants import TenantSlug, tenant_transaction
+from cli.tenants import TenantSlug, tenant_clock, tenant_transaction
 
 app = typer.Typer(help="Create, list and archive features.", no_args_is_help=True)
 
@@ -31,11 +31,16 @@ def create(
     Example: tollbook features create tokens --kind metered --meter tokens
     """
     from catalog.features import create_feature
-    from core.clock import SystemClock
 
     with tenant_transaction(state_dir, tenant) as (conn, tenant_id):
         made = create_feature(
-            conn, SystemClock(), tenant_id, slug=slug, name=name or slug, kind=kind, meter=meter
+            conn,
+            tenant_clock(conn, tenant_id),
+            tenant_id,
+            slug=slug,
+            name=name or slug,
+            kind=kind,
+            meter=meter,
         )
     print_resource(made.as_resource(), as_json, f"created feature {slug}")
 
@@ -78,8 +83,7 @@ def archive(
     Example: tollbook features archive sso
     """
     from catalog.features import archive_feature
-    from core.clock import SystemClock
 
     with tenant_transaction(state_dir, tenant) as (conn, tenant_id):
-        gone = archive_feature(conn, SystemClock(), tenant_id, slug)
+        gone = archive_feature(conn, tenant_clock(conn, tenant_id), tenant_id, slug)
     print_resource(gone.as_resource(), as_json, f"archived feature {slug}")

@@ -25,7 +25,7 @@ def create(
     name: Annotated[str, typer.Argument(help="What the key is for.")],
     scope: Annotated[
         list[str],
-        typer.Option(help="events:write, meters:read, meters:write, changes:read; repeatable."),
+        typer.Option(help="events:write, meters:read, changes:read, …; repeatable."),
     ],
     tenant: TenantSlug = None,
     events: EventsRate = None,

@@ -11,7 +11,7 @@ import typer
 from cli.options import Json, StateDir
 from cli.output import print_list, print_resource
 from cli.subscription_commands import SubscriptionName, add_commands
-from cli.tenants import TenantSlug, tenant_transaction
+from cli.tenants import TenantSlug, tenant_clock, tenant_transaction
 
 app = typer.Typer(
     help="Create, list and show subscriptions, and change them.", no_args_is_help=True
@@ -124,7 +124,6 @@ def create(
 
     Example: tollbook subscriptions create contoso-standard contoso standard --trial-days 14
     """
-    from core.clock import SystemClock
     from subscriptions.life.new_body import parse_new
 
     given = {
@@ -140,7 +139,7 @@ def create(
     }
     new = parse_new({name: each for name, each in given.items() if each is not None})
     with tenant_transaction(state_dir, tenant) as (conn, tenant_id):
-        made = new.create(conn, SystemClock(), tenant_id)
+        made = new.create(conn, tenant_clock(conn, tenant_id), tenant_id)
     print_resource(made.as_resource(), as_json, f"subscription {slug} is {made.standing.status}")
 
 
@@ -162,10 +161,9 @@ def advance(
     from core.clock import SystemClock
     from subscriptions.life.advance import advance as advance_all
 
-    clock = SystemClock()
-    at = clock.now() if as_of is None else min(parse_instant(as_of, "--as-of"), clock.now())
-    with tenant_transaction(state_dir, tenant, snapshot=True) as (_, tenant_id):
-        pass
+    given = None if as_of is None else parse_instant(as_of, "--as-of")
+    with tenant_transaction(state_dir, tenant, snapshot=True) as (conn, tenant_id):
+        now = tenant_clock(conn, tenant_id).now()
     with open_database(state_dir) as db:
-        moved = advance_all(db, clock, tenant_id, at)
+        moved = advance_all(db, SystemClock(), tenant_id, min(given or now, now))
     print_resource({"advanced": moved}, as_json, f"{moved} subscription(s) came on")

@@ -34,6 +34,7 @@ def list_all(state_dir: StateDir = Path(".tollbook"), as_json: Json = False) -> 
                 "id": format_id("ten", tenant.id),
                 "slug": tenant.slug,
                 "name": tenant.name,
+                "kind": tenant.kind,
                 "limits": limits.as_document(),
             }
             for tenant, limits in found
@@ -41,10 +42,10 @@ def list_all(state_dir: StateDir = Path(".tollbook"), as_json: Json = False) -> 
         print(json.dumps(documents, indent=2))
         return
     rows = [
-        (tenant.slug, tenant.name, rate_text(limits.events), rate_text(limits.bytes))
+        (tenant.slug, tenant.name, tenant.kind, rate_text(limits.events), rate_text(limits.bytes))
         for tenant, limits in found
     ]
-    print_table(rows, ("slug", "name", "events/s", "bytes/s"))
+    print_table(rows, ("slug", "name", "kind", "events/s", "bytes/s"))
 
 
 @app.command()

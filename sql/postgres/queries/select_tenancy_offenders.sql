@@ -42,7 +42,10 @@ shared (name, polname, polcmd, rolname) AS
 ),
 own_of_users (name, polname) AS
 (
-    VALUES ('subscriptions.customers', 'customers_select_own'), ('subscriptions.subscriptions', 'subscriptions_select_own')
+    VALUES
+        ('identity.sandboxes', 'sandboxes_select_own'),
+        ('subscriptions.customers', 'customers_select_own'),
+        ('subscriptions.subscriptions', 'subscriptions_select_own')
 )
 SELECT name, 'has no tenant_id that is never null' AS problem FROM tables
 WHERE name <> 'identity.tenants' AND NOT EXISTS (
