@@ -33,6 +33,15 @@ class TenantLimits(Payload):
     limits: _Limits
 
 
+class SandboxFacts(Payload):
+    """A tenant with a clock of its own."""
+
+    tenant: str
+    slug: str
+    started_at: At
+    clock_at: At
+
+
 class KeyFacts(Payload):
     """An API key, without its secret."""
 
@@ -54,6 +63,14 @@ EVENTS: Final[Mapping[str, EventType]] = {
         {"created": "a tenant is made", "updated": "its name or its labels change"},
     ),
     **types_of(TenantLimits, "tenant", {"limited": "the limits of all its keys change"}),
+    **types_of(
+        SandboxFacts,
+        "sandbox",
+        {
+            "created": "a tenant with a clock of its own is made",
+            "advanced": "its time is moved on",
+        },
+    ),
     **types_of(
         KeyFacts,
         "api_key",

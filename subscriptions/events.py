@@ -52,6 +52,7 @@ class _Terms(Payload):
     quantities: dict[str, str]
     addons: dict[str, str]
     trial: bool
+    phase: str | None
 
 
 class _Pause(Payload):
