@@ -14,6 +14,7 @@ from catalog.files.export import catalog_of
 from core.clock import Clock
 from db.postgres import Database
 from identity.api_keys import CATALOG_READ, CATALOG_WRITE, METERS_READ, METERS_WRITE
+from identity.sandboxes import clock_of
 
 _EXAMPLE: Final = {
     "meters": [
@@ -49,7 +50,7 @@ Draft = Annotated[bool, Query(description="Write plans as drafts; nothing of the
 Prune = Annotated[bool, Query(description="Archive what is sold and is not in the document.")]
 
 
-def create_catalog_router(db: Database, clock: Clock, acting_of: ActingOf) -> APIRouter:
+def create_catalog_router(db: Database, machine: Clock, acting_of: ActingOf) -> APIRouter:
     """The routes. `acting_of` says for whom a request works, if it may do what the scope says."""
     router = APIRouter(prefix="/v1/catalog", tags=["plans"])
 
@@ -76,6 +77,7 @@ def create_catalog_router(db: Database, clock: Clock, acting_of: ActingOf) -> AP
         acting = acting_of(request, CATALOG_READ)
         source, wish = Source(parse_catalog(document)), Wish(draft=draft, prune=prune)
         with db.transaction(acting) as conn:
+            clock = clock_of(conn, machine, acting.tenant_id)
             return compare_documents(conn, clock, acting.tenant_id, [source], wish).as_resource()
 
     @router.post("/apply", summary="Make the catalog what a document says")
@@ -91,6 +93,7 @@ def create_catalog_router(db: Database, clock: Clock, acting_of: ActingOf) -> AP
         acting = acting_of(request, CATALOG_WRITE)
         source, wish = Source(parse_catalog(document)), Wish(draft=draft, prune=prune)
         with db.transaction(acting) as conn:
+            clock = clock_of(conn, machine, acting.tenant_id)
 
             def perform() -> dict[str, Any]:
                 found = apply_documents(conn, clock, acting.tenant_id, [source], wish)

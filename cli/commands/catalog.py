@@ -11,7 +11,7 @@ import typer
 
 from cli.catalog_files import read_catalog, write_catalog
 from cli.options import Json, StateDir
-from cli.tenants import TenantSlug, tenant_transaction
+from cli.tenants import TenantSlug, tenant_clock, tenant_transaction
 from core.errors import TollbookError
 
 if TYPE_CHECKING:
@@ -93,7 +93,6 @@ def apply(
     Example: tollbook catalog apply catalog/ --dry-run
     """
     from catalog.files.applying import Wish, apply_documents
-    from core.clock import SystemClock
 
     if dry_run:
         report = _compared(folder, tenant, state_dir, draft=draft, prune=prune)
@@ -101,7 +100,7 @@ def apply(
         sources = read_catalog(folder)
         with tenant_transaction(state_dir, tenant) as (conn, tenant_id):
             wish = Wish(draft=draft, prune=prune)
-            report = apply_documents(conn, SystemClock(), tenant_id, sources, wish)
+            report = apply_documents(conn, tenant_clock(conn, tenant_id), tenant_id, sources, wish)
     _show(report, as_json)
     if report.refusals:
         raise typer.Exit(1)
@@ -111,12 +110,11 @@ def _compared(
     folder: Path, tenant: str | None, state_dir: Path, *, draft: bool, prune: bool
 ) -> CatalogReport:
     from catalog.files.applying import Wish, compare_documents
-    from core.clock import SystemClock
 
     sources = read_catalog(folder)
     with tenant_transaction(state_dir, tenant) as (conn, tenant_id):
         wish = Wish(draft=draft, prune=prune)
-        return compare_documents(conn, SystemClock(), tenant_id, sources, wish)
+        return compare_documents(conn, tenant_clock(conn, tenant_id), tenant_id, sources, wish)
 
 
 def _show(report: CatalogReport, as_json: bool) -> None:

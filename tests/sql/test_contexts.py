@@ -29,6 +29,8 @@ ALLOWED: Final = {
     ("catalog", "identity.tenants"): "the snapshot of the data plane has meters and keys together",
     ("catalog", "identity.api_keys"): "the snapshot of the data plane has meters and keys together",
     ("subscriptions", "catalog.pricing_plans"): "a subscription is shown with its plan's name",
+    ("subscriptions", "catalog.plan_phases"): "who subscribes goes through the plan's phases",
+    ("subscriptions", "catalog.rate_card_prices"): "who subscribes needs a price in its currency",
     ("subscriptions", "catalog.plan_versions"): "a subscription holds a version that was sold",
     ("subscriptions", "catalog.rate_cards"): "two rate cards for one meter and subject are refused",
     ("subscriptions", "catalog.meters"): "a refusal names the meter that two rate cards count",
