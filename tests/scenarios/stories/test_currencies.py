@@ -8,14 +8,18 @@ from typing import Any
 
 import pytest
 
+from catalog.plan_catalog import activate_draft, write_draft
+from core.acting import Acting
+from core.clock import ManualClock
 from core.endpoints import Endpoints
 from core.errors import BusinessLogicError, ConflictError
 from core.money import Currency
-from db.postgres import Database
+from db.postgres import Connection, Database
 from subscriptions.commands import Change
 from subscriptions.contracts.body import parse_contract
 from subscriptions.contracts.register import create_contract
 from subscriptions.life.bought import bought
+from subscriptions.life.migration import migrate
 from tests.scenarios.stories.teller import PLANS, Content, Town, lines_of, on
 
 JPY, KWD = Currency("JPY"), Currency("KWD")
@@ -113,6 +117,24 @@ def test_what_is_not_sold_in_a_currency_is_refused(town: Town) -> None:
         town.do(on(4, 2), Change(version("pro")))
     changed = town.do(on(4, 2), Change(version("ramp")))
     assert (changed.plan, changed.currency) == ("ramp", JPY)
+
+
+def test_who_pays_in_what_a_new_version_is_not_sold_in_stays_where_it_is(town: Town) -> None:
+    town.subscribe(on(4, 1), "ramp", slug="yen", currency=JPY)
+    town.subscribe(on(4, 1), "ramp", payer="bob", slug="euros")
+    fee = {"key": "fee", "name": "Fee", "price": flat("31.00")}
+
+    def sell(conn: Connection, clock: ManualClock) -> None:
+        write_draft(conn, clock, town.tenant_id, "ramp", {"currency": "EUR", "rate_cards": [fee]})
+        activate_draft(conn, clock, town.tenant_id, "ramp")
+
+    town.call(on(4, 2), sell)
+    acting = Acting(town.tenant_id, "story")
+    report = migrate(town.database, town.desk(on(4, 2)).clock, acting, "ramp")
+    assert (report.moved, report.refused_count) == (1, 1)
+    assert report.refused[0].subscription == "yen"
+    assert "is priced in EUR, subscription 'yen' pays in JPY" in report.refused[0].message
+    assert town.desk(on(4, 2)).find("yen").plan_number == 1
 
 
 def test_a_contract_is_in_the_currency_of_its_subscription_or_customer(town: Town) -> None:

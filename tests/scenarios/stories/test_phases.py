@@ -161,6 +161,17 @@ def test_an_end_of_the_trial_before_its_time_begins_the_ramp(build: Build) -> No
     assert lines_of(april)[0] == ("fee", "04-06..05-01", 8_33)  # 10.00 x 25 of 30 days
 
 
+def test_periods_may_step_from_the_end_of_the_plans_trial(build: Build) -> None:
+    town = build(grow=GROW)
+    made = town.subscribe(on(4, 1), "grow", anchor="trial_end")
+    assert made.anchor == on(4, 15)
+    fees = [lines_of(each)[0] for each in town.close(on(6, 15))]
+    assert fees == [  # whole periods of the ramp
+        ("fee", "04-15..05-15", 10_00),
+        ("fee", "05-15..06-15", 10_00),
+    ]
+
+
 def test_who_pays_first_has_no_trial(build: Build) -> None:
     town = build(grow=GROW)
     made = town.subscribe(on(4, 1), "grow", activation="payment")
