@@ -23,6 +23,7 @@ from api.routes.contracts import create_contracts_router
 from api.routes.customer_links import create_customer_links_router
 from api.routes.customers import create_customers_router
 from api.routes.features import create_features_router
+from api.routes.invoices import create_invoices_router
 from api.routes.meter_trials import create_trials_router
 from api.routes.meters import create_meters_router
 from api.routes.plans import create_plans_router
@@ -108,6 +109,7 @@ def create_management_app(
     app.include_router(create_subscription_plans_router(db, at, usage, acting_of))
     app.include_router(create_contracts_router(db, at, acting_of))
     app.include_router(create_sandbox_router(db, billing, at, settings.endpoints, usage, acting_of))
+    app.include_router(create_invoices_router(db, acting_of))
     app.include_router(create_changes_router(db, acting_of))
     app.include_router(
         create_health_router({"postgres": postgres_fault, "catalog": lambda: gate.fault})

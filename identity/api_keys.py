@@ -40,6 +40,9 @@ CUSTOMERS_READ: Final = "customers:read"
 CUSTOMERS_WRITE: Final = "customers:write"
 """The scope that lets a key create, change, link and delete customers."""
 
+INVOICES_READ: Final = "invoices:read"
+"""The scope that lets a key see invoices."""
+
 METERS_READ: Final = "meters:read"
 """The scope that lets a key list meters and try one out."""
 
@@ -66,6 +69,7 @@ SCOPES: Final = frozenset(
         CUSTOMERS_READ,
         CUSTOMERS_WRITE,
         EVENTS_WRITE,
+        INVOICES_READ,
         METERS_READ,
         METERS_WRITE,
         SANDBOX_READ,

@@ -91,6 +91,31 @@ def select_invoices(
             "limit": limit,
         },
     ).fetchall()
+    return _with_lines(conn, rows)
+
+
+def page_of_invoices(
+    conn: Connection,
+    tenant_id: TenantId,
+    *,
+    customer_id: CustomerId | None = None,
+    after: UUID | None = None,
+    limit: int,
+) -> list[Invoice]:
+    """Invoices, the oldest first, drafts too: all, or those that a customer pays."""
+    rows = conn.execute(
+        sql.load("postgres/queries/select_invoice_page"),
+        {
+            "tenant_id": tenant_id,
+            "customer_id": customer_id,
+            "after": after or UUID(int=0),
+            "limit": limit,
+        },
+    ).fetchall()
+    return _with_lines(conn, rows)
+
+
+def _with_lines(conn: Connection, rows: Sequence[dict[str, Any]]) -> list[Invoice]:
     lines: defaultdict[UUID, list[InvoiceLine]] = defaultdict(list)
     for row in conn.execute(
         sql.load("postgres/queries/select_invoice_lines"),

@@ -8,7 +8,7 @@ import pydantic
 from fastapi import APIRouter, Body, Path, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.acting import ActingOf
+from api.acting import ActingOf, reading
 from api.idempotency import perform_once
 from api.paging import LIMIT_DEFAULT, Cursor, Limit, id_cursor_of, id_of, page_of
 from api.routes.customers import KnownAt, Reference
@@ -81,9 +81,9 @@ def _add_subjects(router: APIRouter, db: Database, machine: Clock, acting_of: Ac
         known_at: KnownAt = None,
     ) -> dict[str, Any]:
         """Whose usage the customer pays for, and when, in the order in which it was told."""
-        acting = acting_of(request, CUSTOMERS_READ)
+        acting = acting_of(request, CUSTOMERS_READ, own=True)
         after = id_of(cursor)
-        with db.transaction(acting) as conn:
+        with reading(db, acting) as conn:
             found = read_customer(conn, acting.tenant_id, customer)
             return page_of(
                 lambda count: page_of_subjects(
@@ -147,8 +147,8 @@ def _add_payment_methods(
     @router.get("/payment-methods", summary="List a customer's payment methods")
     def list_methods(request: Request, customer: Reference) -> dict[str, Any]:
         """What the customer pays with, the oldest first; there are at most 20."""
-        acting = acting_of(request, CUSTOMERS_READ)
-        with db.transaction(acting) as conn:
+        acting = acting_of(request, CUSTOMERS_READ, own=True)
+        with reading(db, acting) as conn:
             found = read_customer(conn, acting.tenant_id, customer)
             return {"data": [each.as_resource() for each in payment_methods_of(conn, found)]}
 

@@ -8,7 +8,7 @@ from uuid import UUID
 import pydantic
 from fastapi import APIRouter, Body, Path, Query, Request, Response
 
-from api.acting import ActingOf
+from api.acting import ActingOf, reading
 from api.idempotency import perform_once
 from api.paging import LIMIT_DEFAULT, Cursor, Limit, id_cursor_of, id_of, page_of
 from api.revisions import IfMatch, etag_of, revision_of
@@ -70,9 +70,9 @@ def _add_reading(router: APIRouter, db: Database, acting_of: ActingOf) -> None:
         deleted: Annotated[bool, Query(description="Those that are gone instead.")] = False,
     ) -> dict[str, Any]:
         """The tenant's customers, oldest first. Ask again with `next_cursor` while there is one."""
-        acting = acting_of(request, CUSTOMERS_READ)
+        acting = acting_of(request, CUSTOMERS_READ, own=True)
         tenant_id, after = acting.tenant_id, id_of(cursor)
-        with db.transaction(acting) as conn:
+        with reading(db, acting) as conn:
             parent_id = None if parent is None else read_customer(conn, tenant_id, parent).id
             ids = None if subject is None else customers_of_subject(conn, tenant_id, subject)
             return page_of(
@@ -98,8 +98,8 @@ def _add_reading(router: APIRouter, db: Database, acting_of: ActingOf) -> None:
 
         Its `ETag` is the revision, which grows with every change. `known_at` shows it as it was.
         """
-        acting = acting_of(request, CUSTOMERS_READ)
-        with db.transaction(acting) as conn:
+        acting = acting_of(request, CUSTOMERS_READ, own=True)
+        with reading(db, acting) as conn:
             if known_at is None:
                 return _shown(response, read_customer(conn, acting.tenant_id, customer))
             return known_customer(conn, acting.tenant_id, customer, known_at).as_resource()

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Body, Path, Query, Request, Response
 
-from api.acting import ActingOf
+from api.acting import ActingOf, reading
 from api.idempotency import perform_once
 from api.paging import (
     LIMIT_DEFAULT,
@@ -64,9 +64,9 @@ def _add_reading(router: APIRouter, db: Database, machine: Clock, acting_of: Act
         status: OfStatus = None,
     ) -> dict[str, Any]:
         """The tenant's subscriptions, by slug. Ask again with `next_cursor` while there is one."""
-        acting = acting_of(request, SUBSCRIPTIONS_READ)
+        acting = acting_of(request, SUBSCRIPTIONS_READ, own=True)
         after = slug_of(cursor)
-        with db.transaction(acting) as conn:
+        with reading(db, acting) as conn:
             of = None if customer is None else read_customer(conn, acting.tenant_id, customer).id
 
             def fetch(count: int) -> list[Subscription]:
@@ -86,8 +86,8 @@ def _add_reading(router: APIRouter, db: Database, machine: Clock, acting_of: Act
         request: Request, response: Response, subscription: Name
     ) -> dict[str, Any]:
         """How a subscription stands, and what is planned. Its `ETag` is its revision."""
-        acting = acting_of(request, SUBSCRIPTIONS_READ)
-        with db.transaction(acting, snapshot=True) as conn:
+        acting = acting_of(request, SUBSCRIPTIONS_READ, own=True)
+        with reading(db, acting) as conn:
             return _shown(response, find_subscription(conn, acting.tenant_id, subscription))
 
     @router.get("/{subscription}/bought", summary="Show what a subscription buys")
@@ -104,9 +104,9 @@ def _add_reading(router: APIRouter, db: Database, machine: Clock, acting_of: Act
         request: Request, subscription: Name, limit: Limit = LIMIT_DEFAULT, cursor: Cursor = None
     ) -> dict[str, Any]:
         """Its changes in their order: before, after, who, when."""
-        acting = acting_of(request, SUBSCRIPTIONS_READ)
+        acting = acting_of(request, SUBSCRIPTIONS_READ, own=True)
         after = position_of(cursor)
-        with db.transaction(acting, snapshot=True) as conn:
+        with reading(db, acting) as conn:
             found = find_subscription(conn, acting.tenant_id, subscription)
             return page_of(
                 lambda count: changes_of(

@@ -102,6 +102,8 @@ REQUESTS: dict[tuple[str, str], tuple[Any, int]] = {
     ("post", "/v1/contracts"): ({"slug": "mine", "customer": "theirs"}, 404),
     ("get", "/v1/contracts/{contract}"): (None, 404),
     ("post", "/v1/contracts/{contract}/end"): ({}, 404),
+    ("get", "/v1/invoices"): (None, 200),
+    ("get", "/v1/invoices/{invoice}"): (None, 404),
 }
 """What is sent as a body, and the answer's status: for each route that there is."""
 
@@ -176,7 +178,7 @@ def test_no_route_shows_or_changes_what_is_another_tenants(
             url = path.replace("{slug}", slug).replace("{number}", "1").replace("{tenant}", "acme")
             url = url.replace("{customer}", slug).replace("{subject}", "theirs")
             url = url.replace("{method}", method).replace("{subscription}", slug)
-            url = url.replace("{contract}", slug)
+            url = url.replace("{contract}", slug).replace("{invoice}", slug)
             found = client.request(method_name, url, json=body, headers=may_everything)
             assert found.status_code in {status, 409 if status == 201 else status}, (
                 url,

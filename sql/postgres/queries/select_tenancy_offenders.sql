@@ -38,6 +38,7 @@ shared (name, polname, polcmd, rolname) AS
         ('identity.tenants', 'operation_of_all', '*', 'tollbook_operator'),
         ('identity.api_keys', 'snapshot_of_all', 'r', 'tollbook_snapshot'),
         ('catalog.meters', 'snapshot_of_all', 'r', 'tollbook_snapshot'),
+        ('identity.idempotency_keys', 'pruning_of_all', '*', 'tollbook_operator'),
         ('outbox.positions', 'pruning_of_all', '*', 'tollbook_operator')
 ),
 own_of_users (name, polname) AS
@@ -45,7 +46,16 @@ own_of_users (name, polname) AS
     VALUES
         ('identity.sandboxes', 'sandboxes_select_own'),
         ('subscriptions.customers', 'customers_select_own'),
-        ('subscriptions.subscriptions', 'subscriptions_select_own')
+        ('subscriptions.subscriptions', 'subscriptions_select_own'),
+        ('subscriptions.subjects', 'subjects_select_own'),
+        ('subscriptions.payment_methods', 'payment_methods_select_own'),
+        ('subscriptions.subscription_terms', 'subscription_terms_select_own'),
+        ('subscriptions.subscription_pauses', 'subscription_pauses_select_own'),
+        ('subscriptions.subscription_changes', 'subscription_changes_select_own'),
+        ('catalog.plan_versions', 'plan_versions_select_own'),
+        ('catalog.pricing_plans', 'pricing_plans_select_own'),
+        ('invoicing.invoices', 'invoices_select_own'),
+        ('invoicing.invoice_lines', 'invoice_lines_select_own')
 )
 SELECT name, 'has no tenant_id that is never null' AS problem FROM tables
 WHERE name <> 'identity.tenants' AND NOT EXISTS (

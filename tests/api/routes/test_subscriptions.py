@@ -10,13 +10,56 @@ import httpx
 import pytest
 
 from db.postgres import Database
+from identity.api_keys import CHANGES_READ, SUBSCRIPTIONS_READ, SUBSCRIPTIONS_WRITE
 from subscriptions.commands import COMMANDS
 from subscriptions.commands.bodies import BODIES
-from tests.api.routes.conftest import Headers
-from tests.subscriptions.operating import Desk
+from tests.api.routes.conftest import Headers, key
+from tests.subscriptions.operating import Desk, open_desk
 from tests.subscriptions.world import apply, plan
 
 NEW = {"slug": "sub", "customer": "contoso", "plan": "standard"}
+
+
+@pytest.fixture
+def mirror(database: Database) -> Headers:
+    """Another tenant with the same plans and customers."""
+    other = open_desk(database, tenant={"slug": "mirror", "name": "Mirror"})
+    return key(database, other.tenant_id, SUBSCRIPTIONS_READ, SUBSCRIPTIONS_WRITE, CHANGES_READ)
+
+
+@pytest.mark.req("SUB-14")
+def test_replaying_what_was_created_creates_nothing_twice(
+    mirror: Headers, client: httpx.Client, writer: Headers
+) -> None:
+    """Who handles `subscription.created` may meet it again, from any cursor, several at a time."""
+    for slug, payer, plan_name in (("one", "contoso", "standard"), ("two", "fabrikam", "pictures")):
+        new = {"slug": slug, "customer": payer, "plan": plan_name}
+        assert client.post("/v1/subscriptions", json=new, headers=writer).status_code == 201
+    asked = "/v1/changes?subject=subscription.created"
+    events = client.get(asked, headers=writer).json()["data"]
+    assert [event["payload"]["slug"] for event in events] == ["one", "two"]
+
+    def body(event: dict[str, Any]) -> dict[str, Any]:
+        said = event["payload"]
+        return {word: said[word] for word in ("slug", "customer", "plan", "start")}
+
+    def handle(event: dict[str, Any]) -> httpx.Response:
+        once = {"Idempotency-Key": event["id"]}
+        return client.post("/v1/subscriptions", json=body(event), headers=mirror | once)
+
+    with ThreadPoolExecutor(8) as pool:
+        first = list(pool.map(handle, events * 4))
+    assert {answer.status_code for answer in first} <= {201, 409}  # 409: one is under way
+    replayed = [handle(event) for event in events * 2]
+    assert {answer.status_code for answer in replayed} == {201}
+    assert replayed[0].json() == replayed[2].json()
+    listed = client.get("/v1/subscriptions", headers=mirror).json()["data"]
+    assert [each["slug"] for each in listed] == ["one", "two"]
+    told = client.get(asked, headers=mirror).json()["data"]
+    assert sorted(event["resource_id"] for event in told) == sorted(each["id"] for each in listed)
+    for event in events:  # also without a key: its name is taken
+        again = client.post("/v1/subscriptions", json=body(event), headers=mirror)
+        assert again.status_code == 409
 
 
 @pytest.mark.req("SUB-16", "SUB-12")
