@@ -27,6 +27,7 @@ COMMANDS: Final = (
     "customers",
     "subscriptions",
     "contracts",
+    "move_in",
     "prices",
     "rate",
     "ingest",
@@ -62,7 +63,7 @@ def build_app() -> typer.Typer:
         if isinstance(group, typer.Typer):
             app.add_typer(group, name=name)
         else:
-            app.command(name)(getattr(module, name))
+            app.command(name.replace("_", "-"))(getattr(module, name))
     return app
 
 
