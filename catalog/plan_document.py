@@ -40,9 +40,12 @@ def _plain(text: str) -> str:
         raise ValueError(error.message) from error
 
 
-def _plain_price(price: dict[str, Any]) -> dict[str, Any]:
-    """Refuse texts that Postgres does not keep, however deep they stand, and what is too deep."""
-    left: list[tuple[Any, int]] = [(price, 0)]
+def plain_table(table: dict[str, Any]) -> dict[str, Any]:
+    """Refuse texts that Postgres does not keep, however deep they stand, and what is too deep.
+
+    For pydantic: raises `ValueError`.
+    """
+    left: list[tuple[Any, int]] = [(table, 0)]
     while left:
         value, depth = left.pop()
         if isinstance(value, str):
@@ -52,7 +55,7 @@ def _plain_price(price: dict[str, Any]) -> dict[str, Any]:
         inner = [*value, *value.values()] if isinstance(value, dict) else value
         if isinstance(inner, list):
             left += [(each, depth + 1) for each in inner]
-    return price
+    return table
 
 
 def _exact(value: Any) -> Any:
@@ -64,7 +67,7 @@ def _exact(value: Any) -> Any:
 
 Text = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_plain)]
 WrittenPrice = Annotated[
-    dict[str, Annotated[Any, AfterValidator(_exact)]], AfterValidator(_plain_price)
+    dict[str, Annotated[Any, AfterValidator(_exact)]], AfterValidator(plain_table)
 ]
 
 

@@ -28,6 +28,7 @@ COMMANDS: Final = (
     "customers",
     "subscriptions",
     "contracts",
+    "move_in",
     "prices",
     "rate",
     "ingest",
@@ -63,7 +64,7 @@ def build_app() -> typer.Typer:
         if isinstance(group, typer.Typer):
             app.add_typer(group, name=name)
         else:
-            app.command(name)(getattr(module, name))
+            app.command(name.replace("_", "-"))(getattr(module, name))
     return app
 
 

@@ -36,19 +36,28 @@ For example:
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
 import pydantic
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from catalog.features import FeatureKind
 from catalog.meters import Aggregation, Per
-from catalog.plan_document import PlanContent, Text
+from catalog.plan_document import PlanContent, Text, plain_table
 from catalog.plan_terms import PlanKind
 from core.refusals import refusal_of
 
 _RULES: Final = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+def _stored(table: dict[str, Any]) -> dict[str, Any]:
+    try:
+        json.dumps(plain_table(table), allow_nan=False)
+    except TypeError as error:
+        raise ValueError("give texts, numbers, truths, lists and tables") from error
+    return table
 
 
 class MeterEntry(BaseModel):
@@ -97,7 +106,7 @@ class PlanEntry(PlanContent):
     draft: bool = False
     description: str | None = None
     public: bool | None = None
-    limits: Annotated[dict[str, Any], Field(default_factory=dict)]
+    limits: Annotated[dict[str, Any], Field(default_factory=dict), AfterValidator(_stored)]
     metadata: dict[str, str] | None = None
 
     def content(self) -> dict[str, Any]:

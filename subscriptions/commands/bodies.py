@@ -30,7 +30,7 @@ from subscriptions.commands import (
     StartTrial,
     Uncancel,
 )
-from subscriptions.life.checks import find_version, version_ids
+from subscriptions.life.checks import Version, find_version, version_ids
 
 ADDONS_MAX: Final = Decimal(10) ** 6
 """So many of one add-on at most."""
@@ -45,6 +45,21 @@ def quantities_of(texts: Mapping[str, str] | None) -> dict[str, Decimal] | None:
     if texts is None:
         return None
     return {key: parse_quantity(text, key) for key, text in texts.items()}
+
+
+def addons_of(
+    conn: Connection, tenant_id: TenantId, texts: Mapping[str, str]
+) -> list[tuple[Version, Decimal]]:
+    """The newest versions of the add-ons with these slugs, and how many of each.
+
+    Raises `NotFoundError`, and `ValidationError` for too many.
+    """
+    found = []
+    for slug, many in (quantities_of(texts) or {}).items():
+        if many > ADDONS_MAX:
+            raise ValidationError(f"addons.{slug}: at most {ADDONS_MAX}", field="addons")
+        found.append((find_version(conn, tenant_id, plan=slug), many))
+    return found
 
 
 class CommandBody(BaseModel, ABC):
@@ -115,10 +130,7 @@ class ChangeBody(_Chosen):
         if self.addons is None:
             return None, frozenset()
         wanted, drops = {}, set[UUID]()
-        for slug, many in (quantities_of(self.addons) or {}).items():
-            if many > ADDONS_MAX:
-                raise ValidationError(f"addons.{slug}: at most {ADDONS_MAX}", field="addons")
-            version = find_version(conn, tenant_id, plan=slug)
+        for version, many in addons_of(conn, tenant_id, self.addons):
             wanted[version.id] = many
             drops.update(version_ids(conn, tenant_id, version.plan_id))
         return wanted, frozenset(drops)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final, Literal, get_args
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from catalog.meter_definition import check_slug
@@ -19,7 +20,9 @@ from core.errors import ConflictError, ValidationError
 from core.ids import SubscriptionId, new_uuid
 from core.instants import check_instant
 from core.money import Currency
+from core.period import Period
 from db.postgres import Connection
+from subscriptions.commands.base import Command
 from subscriptions.contracts.checks import check_custom_prices
 from subscriptions.customers.customer import Customer
 from subscriptions.life.change_history import changes_of
@@ -29,13 +32,17 @@ from subscriptions.life.checks import (
     check_buys,
     check_overlap,
     check_subjects,
+    find_version,
 )
 from subscriptions.life.phases import laid_out, trial_end
-from subscriptions.life.standing import Activation, Standing, steps_until
+from subscriptions.life.standing import Activation, Standing, Step, steps_until
 from subscriptions.life.store import earliest_period, insert
 from subscriptions.life.subscription import Subscription, page_of_subscriptions
 
 Anchoring = Literal["anniversary", "calendar", "trial_end"]
+Done = tuple[datetime, Command]
+"""What was done to a subscription, and when."""
+
 ANCHORINGS: Final[tuple[Anchoring, ...]] = get_args(Anchoring)
 
 
@@ -48,6 +55,8 @@ class NewSubscription:
     the trial; or an instant. `expires_at` is a contract's end. `subjects` are those that it owns.
     `currency` is one of those that the plan is sold in; None: the customer's. A trial lasts until
     `trial_ends_at`, without one as long as the trial of the plan, unless a payment comes first.
+    `addons` are plan versions, each so many times. What lies before `billed_through` is billed
+    already, elsewhere; only with `cut_period` may that be within a period.
     """
 
     slug: str
@@ -62,6 +71,9 @@ class NewSubscription:
     subjects: Sequence[str] | None = None
     currency: Currency | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
+    addons: Mapping[UUID, Decimal] = field(default_factory=dict)
+    billed_through: datetime | None = None
+    cut_period: bool = False
 
     def trying(self, version: Version, zone: ZoneInfo) -> NewSubscription:
         """The same with the end of its trial, which the plan may say.
@@ -80,7 +92,7 @@ class NewSubscription:
     def __post_init__(self) -> None:
         check_slug(self.slug)
         check_metadata(self.metadata)
-        for name in ("start", "anchor", "trial_ends_at", "expires_at"):
+        for name in ("start", "anchor", "trial_ends_at", "expires_at", "billed_through"):
             if isinstance(at := getattr(self, name), datetime):
                 check_instant(at, name)
         for name in ("trial_ends_at", "expires_at"):
@@ -98,22 +110,27 @@ class NewSubscription:
 
 
 def create_subscription(
-    conn: Connection, clock: Clock, customer: Customer, version: Version, new: NewSubscription
+    conn: Connection,
+    clock: Clock,
+    customer: Customer,
+    version: Version,
+    new: NewSubscription,
+    done: Sequence[Done] = (),
 ) -> Subscription:
     """Subscribe a customer, and bring the subscription up to now.
 
-    `customer` must come from this transaction, which holds its lock. Raises `ConflictError` for a
-    slug in use, or where another subscription prices the same usage at the same time,
-    `BusinessLogicError` for a version that cannot be bought, `ValidationError` naming the field.
+    `done` are commands of the time before now, where it comes from elsewhere. `customer` must come
+    from this transaction, which holds its lock. Raises `ConflictError` for a slug in use, or where
+    another subscription prices the same usage at the same time, `BusinessLogicError` for a version
+    that cannot be bought, `ValidationError` naming the field, and what the commands raise.
     """
     currency = new.currency or customer.currency
-    check_buys(version, currency, new.interval, payer=f"customer {customer.slug!r}")
+    addons = [find_version(conn, customer.tenant_id, version_id=each) for each in new.addons]
+    for each in (version, *addons):
+        check_buys(each, currency, new.interval, payer=f"customer {customer.slug!r}")
     version.check_quantities(new.quantities)
-    check_addons(version, [])
-    made = _made(clock, customer, version, new)
-    steps = list(steps_until(made.standing, clock.now()))
-    if steps:
-        made = replace(made, standing=steps[-1].standing)
+    check_addons(version, addons)
+    made, steps = draw_up(clock, customer, version, new, done)
     if not insert(conn, clock, made, steps):
         raise ConflictError(
             f"slug: the subscription {new.slug!r} exists already; choose another", field="slug"
@@ -121,6 +138,57 @@ def create_subscription(
     check_overlap(conn, made)
     check_custom_prices(conn, made)
     return made
+
+
+def draw_up(
+    clock: Clock,
+    customer: Customer,
+    version: Version,
+    new: NewSubscription,
+    done: Sequence[Done] = (),
+) -> tuple[Subscription, list[Step]]:
+    """The subscription as it would be made now, and how it came there; nothing is written.
+
+    Raises `ValidationError` naming the field, and what the commands raise.
+    """
+    made, now = _made(clock, customer, version, new), clock.now()
+    if new.billed_through is not None:
+        _check_billed_through(made.cycle, new, new.billed_through, now)
+    standing, steps = made.standing, list[Step]()
+    for at, command in sorted(done, key=lambda each: each[0]):
+        if at > now:
+            raise ValidationError(
+                f"{command.name}: {at.isoformat()} lies in the future", field=command.name
+            )
+        steps += steps_until(standing, at)
+        standing = steps[-1].standing if steps else standing
+        after = command.apply(standing, at, made.cycle)
+        steps += [Step(command.name, after)] if after != standing else []
+        standing = after
+    steps += steps_until(standing, now)
+    standing = steps[-1].standing if steps else standing
+    stands = replace(made, standing=standing)
+    return replace(stands, period=earliest_period(stands, standing)), steps
+
+
+def _check_billed_through(
+    cycle: Cycle, new: NewSubscription, until: datetime, now: datetime
+) -> None:
+    """Refuse what nobody can have billed, and what would cut a period by mistake."""
+    why = ""
+    last = cycle.period_of(max(now, new.start)).end
+    whole = cycle.period_of(until)
+    if until < new.start:
+        why = f"lies before the start, {new.start.isoformat()}; leave it out to bill all"
+    elif until > last:
+        why = f"lies behind the period that lasts; give {last.isoformat()} or an earlier instant"
+    elif until not in {whole.start, new.start} and not new.cut_period:
+        why = (
+            "is within a period, which would be cut; give its boundary"
+            f" {whole.start.isoformat()} or {whole.end.isoformat()}, or set cut_period"
+        )
+    if why:
+        raise ValidationError(f"billed_through: {until.isoformat()} {why}", field="billed_through")
 
 
 def ensure_subscription(
@@ -148,6 +216,7 @@ def _made(clock: Clock, customer: Customer, version: Version, new: NewSubscripti
         activation=new.activation,
         plan_version_id=version.id,
         quantities=dict(new.quantities),
+        addons=dict(new.addons),
         trial_ends_at=new.trial_ends_at,
         trial_converts=new.trial_converts,
         expires_at=new.expires_at,
@@ -157,7 +226,9 @@ def _made(clock: Clock, customer: Customer, version: Version, new: NewSubscripti
         plans = {version.id: version.phased}
         standing = replace(standing, terms=laid_out(standing.terms, new.start, plans, zone))
     anchor = _anchor(new, Cycle(new.start, zone, new.interval))
-    made = Subscription(
+    cycle, first = Cycle(anchor, zone, new.interval), new.billed_through or new.start
+    whole = cycle.period_of(first)
+    return Subscription(
         id=SubscriptionId(new_uuid(clock)),
         tenant_id=customer.tenant_id,
         slug=new.slug,
@@ -170,15 +241,14 @@ def _made(clock: Clock, customer: Customer, version: Version, new: NewSubscripti
         time_zone=customer.time_zone,
         anchor=anchor,
         interval=new.interval,
-        period=Cycle(anchor, zone, new.interval).period_of(new.start),
-        billed_until=None,
+        period=whole if new.billed_through is None else Period(first, whole.end),
+        billed_until=new.billed_through,
         standing=standing,
         revision=1,
         recorded_at=clock.now(),
         subjects=check_subjects(new.subjects),
         metadata=dict(new.metadata),
     )
-    return replace(made, period=earliest_period(made, made.standing))
 
 
 def _anchor(new: NewSubscription, cycle: Cycle) -> datetime:

@@ -18,7 +18,7 @@ from core.instants import Instant
 from core.money import Currency
 from core.refusals import refusal_of
 from db.postgres import Connection
-from subscriptions.commands.bodies import Quantities, quantities_of
+from subscriptions.commands.bodies import Quantities, addons_of, quantities_of
 from subscriptions.customers.customer import find_customer
 from subscriptions.life.checks import find_version
 from subscriptions.life.create import NewSubscription, create_subscription
@@ -38,7 +38,8 @@ class NewSubscriptionBody(BaseModel):
     (`trial_converts`). With the activation `payment` nothing begins before a payment succeeds, and
     there is no trial. `expires_at` is the end of a contract. `subjects` are those whose usage it
     bills; missing: all of the customer's. `currency` is one that the plan is sold in; missing: the
-    customer's.
+    customer's. What lies before `billed_through` is billed already, elsewhere: a boundary of its
+    periods, unless `cut_period`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -56,6 +57,9 @@ class NewSubscriptionBody(BaseModel):
     expires_at: Instant | None = None
     currency: str | None = None
     quantities: Quantities = {}
+    addons: Quantities = {}
+    billed_through: Instant | None = None
+    cut_period: bool = False
     subjects: list[str] | None = None
     metadata: dict[str, str] = {}
 
@@ -75,6 +79,11 @@ class NewSubscriptionBody(BaseModel):
             expires_at=self.expires_at,
             currency=None if self.currency is None else Currency(self.currency),
             quantities=quantities_of(self.quantities) or {},
+            addons={
+                addon.id: many for addon, many in addons_of(conn, tenant_id, self.addons) if many
+            },
+            billed_through=self.billed_through,
+            cut_period=self.cut_period,
             subjects=self.subjects,
             metadata=self.metadata,
         )

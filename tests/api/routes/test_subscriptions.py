@@ -106,6 +106,30 @@ def test_a_subscription_is_created_shown_listed_changed_and_canceled(
     assert [*first["data"], *rest["data"]] == changes
 
 
+def test_one_that_was_billed_elsewhere_begins_where_that_ended(
+    client: httpx.Client, writer: Headers
+) -> None:
+    new = NEW | {"start": "2023-10-05T00:00:00Z", "billed_through": "2023-12-20T00:00:00Z"}
+    refused = client.post("/v1/subscriptions", json=new, headers=writer)
+    assert (refused.status_code, refused.json()["error"]["details"]) == (
+        400,
+        {"field": "billed_through"},
+    )
+    whole = new | {"billed_through": "2023-12-05T00:00:00Z"}
+    made = client.post("/v1/subscriptions", json=whole, headers=writer).json()
+    assert (made["billed_until"], made["period_start"], made["period_end"]) == (
+        "2023-12-05T00:00:00+00:00",
+        "2023-12-05T00:00:00+00:00",
+        "2024-01-05T00:00:00+00:00",
+    )
+    cut = new | {"slug": "cut", "customer": "fabrikam", "cut_period": True}
+    found = client.post("/v1/subscriptions", json=cut, headers=writer).json()
+    assert (found["period_start"], found["period_end"]) == (
+        "2023-12-20T00:00:00+00:00",
+        "2024-01-05T00:00:00+00:00",
+    )
+
+
 @pytest.mark.req("SUB-24")
 def test_a_subscription_derives_lines_and_entitlements_from_what_it_buys(
     client: httpx.Client, writer: Headers, reader: Headers, database: Database, desk: Desk

@@ -169,7 +169,15 @@ def test_a_refusal_names_file_and_path(
 
 
 @pytest.mark.parametrize(
-    "document", [{"meter": []}, {"plans": [{"slug": "a"}]}, {"features": [FEATURE | {"x": 1}]}]
+    "document",
+    [
+        {"meter": []},
+        {"plans": [{"slug": "a"}]},
+        {"features": [FEATURE | {"x": 1}]},
+        {"plans": [plan() | {"limits": {"a": ["\x00"]}}]},
+        {"plans": [plan() | {"limits": {"a": float("nan")}}]},
+        {"plans": [plan() | {"limits": {"a": NOW}}]},
+    ],
 )
 def test_a_document_of_another_shape_is_refused(document: Document) -> None:
     with pytest.raises(ValidationError):
