@@ -26,6 +26,7 @@ COMMANDS: Final = (
     "customers",
     "subscriptions",
     "contracts",
+    "payers",
     "prices",
     "rate",
     "ingest",

@@ -1,0 +1,1 @@
+SELECT id, owner FROM identity.tenants WHERE id = %(id)s
