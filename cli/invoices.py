@@ -38,7 +38,7 @@ def print_invoices(invoices: Sequence[Invoice]) -> None:
         document = invoice_document(invoice)
         rows.append(
             (
-                invoice.number or "(draft)",
+                invoice.number or f"({invoice.status.replace('_', ' ')})",
                 invoice.status,
                 str(invoice.buyer["name"]),
                 f"{document['period']['start']} .. {document['period']['end']}",
@@ -54,7 +54,8 @@ def print_invoice(document: Mapping[str, Any]) -> None:
     view = invoice_view(document)
     if view["notice"]:
         print(view["notice"])
-    print(f"{view['title']} · {view['buyer']['name']} · {view['period']} ({view['time_zone']})")
+    period = f"{view['period']} ({view['time_zone']})" if view["period"] else view["issued"]
+    print(f"{view['title']} · {view['buyer']['name']} · {period}")
     rows = []
     for row in view["rows"]:
         price = " ".join(each for each in (row["unit_amount"], row["per"]) if each)

@@ -29,6 +29,7 @@ COMMANDS: Final = (
     "subscriptions",
     "contracts",
     "move_in",
+    "payers",
     "prices",
     "rate",
     "ingest",

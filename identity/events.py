@@ -33,6 +33,13 @@ class TenantLimits(Payload):
     limits: _Limits
 
 
+class TenantOwner(Payload):
+    """Who owns a tenant."""
+
+    id: str
+    owner: str | None
+
+
 class SandboxFacts(Payload):
     """A tenant with a clock of its own."""
 
@@ -63,6 +70,7 @@ EVENTS: Final[Mapping[str, EventType]] = {
         {"created": "a tenant is made", "updated": "its name or its labels change"},
     ),
     **types_of(TenantLimits, "tenant", {"limited": "the limits of all its keys change"}),
+    **types_of(TenantOwner, "tenant", {"owned": "it gets another owner, or none"}),
     **types_of(
         SandboxFacts,
         "sandbox",

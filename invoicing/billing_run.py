@@ -10,7 +10,9 @@ What makes it safe to kill, to repeat and to run twice at a time:
 4. Then the periods are gone through again, and whoever holds one is waited for, until nothing is
    left: what another process had begun, and died.
 5. Numbers are given when no due period is left, under the run's lock, which no block then holds:
-   every draft of the run is in, whoever wrote it. Numbering and finishing commit together.
+   every draft of the run is in, whoever wrote it. Before that, drafts for a payer that another
+   tenant invoices are handed over, and those for a payer that pays for others become one invoice.
+   All this and finishing commit together.
 """
 
 from __future__ import annotations
@@ -28,6 +30,8 @@ from identity.sandboxes import clock_of
 from invoicing import runs, store
 from invoicing.drafting import draft_block, due_blocks, in_halves
 from invoicing.errors import FutureCloseError
+from invoicing.hand_over import hand_over_drafts
+from invoicing.joining import join_drafts
 from invoicing.model import Invoice, RunTerms
 from invoicing.numbering import number_drafts, series_id
 from invoicing.runs import BillingRun, ParkedCustomer
@@ -109,6 +113,8 @@ class BillingRunner:
             wait_for_locks(conn)
             if runs.lock_run(conn, run):
                 clock = clock_of(conn, self.clock, tenant.tenant_id)
+                hand_over_drafts(conn, clock, run)
+                join_drafts(conn, clock, run, terms, tenant.terms.prefix)
                 number_drafts(conn, clock, run)
                 self.checkpoint("drafts numbered")
                 runs.finish_run(conn, clock, run)

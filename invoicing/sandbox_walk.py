@@ -205,7 +205,7 @@ def _billed(invoice: Invoice, at: datetime) -> Happening:
             "invoice": format_id("inv", invoice.invoice_id),
             "number": invoice.number,
             "customer": format_id("cus", invoice.customer_id),
-            "subscription": format_id("sub", invoice.subscription_id),
+            "subscription": invoice.subscription_id and format_id("sub", invoice.subscription_id),
             "total": Money(invoice.total_minor, invoice.currency).as_json(),
         },
     )

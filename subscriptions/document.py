@@ -44,7 +44,7 @@ For example:
     name = "Contoso Labs"
     currency = "USD"
     parent = "contoso"                    # a customer that is there, or stands above
-    payer = "parent"                      # whose invoices its parent gets
+    payer = "parent"                      # whose invoices its parent gets; invoices = "apart" there
     subjects = ["labs-chat"]
 
     [customers.billing_info]

@@ -20,6 +20,7 @@ class CustomerFacts(Payload):
     billing_info: dict[str, Any]
     parent: str | None
     payer: Literal["self", "parent"]
+    invoices: Literal["together", "apart"]
     user_id: str | None
     metadata: Labels
     revision: int

@@ -29,6 +29,10 @@ Billing = Annotated[
 ]
 Parent = Annotated[str | None, typer.Option(help="The customer above it.")]
 Payer = Annotated[Literal["self", "parent"] | None, typer.Option(help="Who gets its invoices.")]
+Invoices = Annotated[
+    Literal["together", "apart"] | None,
+    typer.Option(help="Who pays for others: one invoice for all, or one for each."),
+]
 User = Annotated[str | None, typer.Option("--user", help="UUID of the person that it is.")]
 
 
@@ -102,6 +106,7 @@ def create(
     billing_info: Billing = None,
     parent: Parent = None,
     payer: Payer = None,
+    invoices: Invoices = None,
     user_id: User = None,
     metadata: Metadata = None,
     tenant: TenantSlug = None,
@@ -115,7 +120,9 @@ def create(
     from subscriptions.customers.facts import NewCustomer, facts_of
     from subscriptions.customers.register import create_customer
 
-    told = _told(name, time_zone, currency, billing_info, parent, payer, user_id, metadata)
+    told = _told(
+        name, time_zone, currency, billing_info, parent, payer, invoices, user_id, metadata
+    )
     new = facts_of(NewCustomer, told | {"slug": slug})
     with tenant_transaction(state_dir, tenant) as (conn, tenant_id):
         made = create_customer(conn, tenant_clock(conn, tenant_id), tenant_id, new)
@@ -136,6 +143,7 @@ def change(
         bool, typer.Option("--no-parent", help="Let it stand alone and pay itself.")
     ] = False,
     payer: Payer = None,
+    invoices: Invoices = None,
     user_id: User = None,
     metadata: Metadata = None,
     tenant: TenantSlug = None,
@@ -149,7 +157,9 @@ def change(
     from subscriptions.customers.facts import CustomerFacts, facts_of
     from subscriptions.customers.register import change_customer
 
-    told = _told(name, time_zone, currency, billing_info, parent, payer, user_id, metadata)
+    told = _told(
+        name, time_zone, currency, billing_info, parent, payer, invoices, user_id, metadata
+    )
     if no_parent:
         told |= {"parent": None, "payer": "self"}
     facts = facts_of(CustomerFacts, told)
@@ -243,6 +253,7 @@ def _told(
     billing_info: Path | None,
     parent: str | None,
     payer: str | None,
+    invoices: str | None,
     user_id: str | None,
     metadata: list[str] | None,
 ) -> dict[str, Any]:
@@ -254,6 +265,7 @@ def _told(
         "billing_info": None if billing_info is None else read_document(billing_info),
         "parent": parent,
         "payer": payer,
+        "invoices": invoices,
         "user_id": user_id,
         "metadata": pairs_of(metadata),
     }

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from cli.options import Json, StateDir
-from cli.output import print_table
+from cli.output import print_resource, print_table
 from cli.rates import BytesRate, EventsRate, changed_limits, rate_text
 from cli.tenants import chosen_tenant, open_database
 
@@ -46,6 +46,34 @@ def list_all(state_dir: StateDir = Path(".tollbook"), as_json: Json = False) -> 
         for tenant, limits in found
     ]
     print_table(rows, ("slug", "name", "kind", "events/s", "bytes/s"))
+
+
+@app.command()
+def owner(
+    slug: Annotated[str, typer.Argument(help="The tenant's slug.")],
+    name: Annotated[str | None, typer.Option("--owner", help="Who owns it.")] = None,
+    nobody: Annotated[bool, typer.Option("--none", help="Name nobody any more.")] = False,
+    state_dir: StateDir = Path(".tollbook"),
+    as_json: Json = False,
+) -> None:
+    """Say who owns a tenant, or show it: tenants of one owner may invoice for each other.
+
+    Example: tollbook tenants owner acme-berlin --owner "Acme Holding"
+    """
+    from core.clock import SystemClock
+    from core.errors import ValidationError
+    from identity.owners import owner_of, set_owner
+
+    if nobody and name is not None:
+        raise ValidationError("--none: give it, or --owner, not both", field="none")
+    with open_database(state_dir) as db, db.transaction() as conn:
+        tenant = chosen_tenant(conn, slug)
+        if nobody or name is not None:
+            set_owner(conn, SystemClock(), tenant.id, name)
+        known = owner_of(conn, tenant.id)
+    print_resource(
+        {"slug": slug, "owner": known}, as_json, f"{slug}: owned by {known or 'nobody named'}"
+    )
 
 
 @app.command()

@@ -164,6 +164,7 @@ def _insert(
         billing_info={},
         parent_id=None,
         payer="self",
+        invoices="together",
         user_id=None,
         metadata={},
         revision=1,
@@ -191,6 +192,7 @@ def with_facts(
         "currency": None if facts.currency is None else Currency(facts.currency),
         "billing_info": None if facts.billing_info is None else facts.billing_info.as_document(),
         "payer": facts.payer,
+        "invoices": facts.invoices,
         "metadata": None if facts.metadata is None else check_metadata(facts.metadata),
     }
     changes = {name: value for name, value in told.items() if value is not None}

@@ -22,8 +22,9 @@ BEGIN
             ('subscriptions', 'subscription_changes', 'subscription_id', format(bought, 'own.id')),
             ('catalog', 'plan_versions', 'id', format(bought, 'own.plan_version_id')),
             ('catalog', 'pricing_plans', 'id', format(bought, 'own.plan_id')),
-            ('invoicing', 'invoices', 'status <> ''draft'' AND customer_id', customers),
-            ('invoicing', 'invoice_lines', 'invoice_id', sent)
+            ('invoicing', 'invoices', 'status NOT IN (''draft'', ''handed_over'') AND customer_id', customers),
+            ('invoicing', 'invoice_lines', 'invoice_id', sent),
+            ('invoicing', 'received_groups', 'invoice_id', sent)
         ) AS policies (schema_name, table_name, belongs, owner)
     LOOP
         EXECUTE format(

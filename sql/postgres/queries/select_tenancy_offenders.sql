@@ -55,7 +55,8 @@ own_of_users (name, polname) AS
         ('catalog.plan_versions', 'plan_versions_select_own'),
         ('catalog.pricing_plans', 'pricing_plans_select_own'),
         ('invoicing.invoices', 'invoices_select_own'),
-        ('invoicing.invoice_lines', 'invoice_lines_select_own')
+        ('invoicing.invoice_lines', 'invoice_lines_select_own'),
+        ('invoicing.received_groups', 'received_groups_select_own')
 )
 SELECT name, 'has no tenant_id that is never null' AS problem FROM tables
 WHERE name <> 'identity.tenants' AND NOT EXISTS (
