@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from api.routes.changes import create_changes_router
 from api.routes.contracts import create_contracts_router
 from api.routes.customer_links import create_customer_links_router
 from api.routes.customers import create_customers_router
+from api.routes.entitlements import create_entitlements_router
 from api.routes.features import create_features_router
 from api.routes.meter_trials import create_trials_router
 from api.routes.meters import create_meters_router
@@ -28,14 +30,20 @@ from api.routes.plans import create_plans_router
 from api.routes.public_plans import create_public_plans_router
 from api.routes.subscription_plans import create_subscription_plans_router
 from api.routes.subscriptions import create_subscriptions_router
+from api.routes.usage_records import create_usage_records_router
 from api.token_gate import TokenGate
 from api.usage_connection import UsageConnection
+from api.usage_sending import UsageSending
 from catalog.snapshot import SnapshotSource
 from core.clock import Clock, SystemClock
 from core.endpoints import Endpoints
 from db.postgres import Database, Role
+from entitlements.measuring import Measuring
+from entitlements.memory import Memory
+from entitlements.tracking import Tracking
 from identity.token_keys import TokenKeys, fetch_over_http
 from identity.tokens import TokenIssuer, TokenVerifier
+from ingest.settings import IngestSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +74,22 @@ def create_management_app(
     snapshot = Database(settings.endpoints.postgres, Role.SNAPSHOT, connections_max=2)
     tenants = PublicTenants(snapshot)
     usage = UsageConnection(settings.endpoints.clickhouse)
+    measuring = Measuring(db, usage.reader, at)
+    memory, tracking = Memory(measuring, at), Tracking(measuring)
+    events = IngestSettings(settings.endpoints, settings.snapshot_path)
+    sending: list[UsageSending] = []  # made on the event loop that it belongs to
     acting_of = TokenGate(gate, tenants, _verifier(settings.tokens, at)).acting_of
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await gate.start()
+        sending.append(UsageSending(events, tracking, snapshot, at))
+        sending[-1].start()
         try:
             yield
         finally:
+            await sending[-1].stop()
+            await asyncio.to_thread(memory.close)
             await gate.stop()
             usage.close()
             snapshot.close()
@@ -102,6 +118,8 @@ def create_management_app(
     app.include_router(create_subscriptions_router(db, at, acting_of))
     app.include_router(create_subscription_plans_router(db, at, usage, acting_of))
     app.include_router(create_contracts_router(db, at, acting_of))
+    app.include_router(create_entitlements_router(db, at, memory, measuring, acting_of))
+    app.include_router(create_usage_records_router(tracking, lambda: sending[-1], at, acting_of))
     app.include_router(create_changes_router(db, acting_of))
     app.include_router(
         create_health_router({"postgres": postgres_fault, "catalog": lambda: gate.fault})

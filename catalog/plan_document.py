@@ -135,7 +135,7 @@ def terms_of(
                 cards.append(_rate_card(card, currency, meters))
         for index, entry in enumerate(content.entitlements):
             with located(f"entitlements[{index}]"):
-                entitlements.append(_entitlement(entry, features))
+                entitlements.append(entitlement_of(entry, features.get(entry.feature)))
         return PlanTerms(currency, tuple(cards), tuple(entitlements))
 
 
@@ -145,7 +145,7 @@ def _rate_card(
     with located("price"):
         price = price_of(entry.price, currency)
     cadence = None if entry.cadence is None else Interval.parse(entry.cadence, "cadence")
-    agreed = None if entry.quantity is None else _quantity(entry.quantity, "quantity")
+    agreed = None if entry.quantity is None else quantity_of(entry.quantity, "quantity")
     meter_id = None
     if entry.meter is not None:
         meter = meters.get(entry.meter)
@@ -173,8 +173,8 @@ def price_of(written: Mapping[str, Any], currency: Currency) -> PriceTerms:
     return price_terms(str(model), currency.code, parameters, str(rounding), adjustments)
 
 
-def _entitlement(entry: EntitlementEntry, features: Mapping[str, Feature]) -> PlanEntitlement:
-    feature = features.get(entry.feature)
+def entitlement_of(entry: EntitlementEntry, feature: Feature | None) -> PlanEntitlement:
+    """What is written about a feature. Raises `NotFoundError` for none, `ValidationError`."""
     if feature is None:
         raise NotFoundError(f"feature: there is none called {entry.feature!r}; create it first")
     metered = {"limit": entry.limit, "reset": entry.reset, "hard": entry.hard or None}
@@ -185,14 +185,14 @@ def _entitlement(entry: EntitlementEntry, features: Mapping[str, Feature]) -> Pl
     if (feature.kind == "static") != (entry.value is not None):
         need = "needs" if feature.kind == "static" else "has no"
         raise ValidationError(f"value: a {feature.kind} feature {need} value", field="value")
-    limit = None if entry.limit is None else _quantity(entry.limit, "limit")
+    limit = None if entry.limit is None else quantity_of(entry.limit, "limit")
     if entry.hard and limit is None:
         raise ValidationError("hard: there is no limit to hold; add one", field="hard")
     reset = None if entry.reset is None else Interval.parse(entry.reset, "reset")
     return PlanEntitlement(feature.id, feature.slug, limit, entry.hard, reset, entry.value)
 
 
-def _quantity(written: str | int, field: str) -> Decimal:
+def quantity_of(written: str | int, field: str) -> Decimal:
     """A limit, or a number of units, as an exact decimal. Raises `ValidationError`."""
     try:
         number = Decimal(written)

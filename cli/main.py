@@ -26,6 +26,7 @@ COMMANDS: Final = (
     "customers",
     "subscriptions",
     "contracts",
+    "entitlements",
     "prices",
     "rate",
     "ingest",

@@ -40,6 +40,12 @@ CUSTOMERS_READ: Final = "customers:read"
 CUSTOMERS_WRITE: Final = "customers:write"
 """The scope that lets a key create, change, link and delete customers."""
 
+ENTITLEMENTS_READ: Final = "entitlements:read"
+"""The scope that lets a key check what customers may use, and see what they are given."""
+
+ENTITLEMENTS_WRITE: Final = "entitlements:write"
+"""The scope that lets a key override what customers are given, and grant them more."""
+
 METERS_READ: Final = "meters:read"
 """The scope that lets a key list meters and try one out."""
 
@@ -59,6 +65,8 @@ SCOPES: Final = frozenset(
         CHANGES_READ,
         CUSTOMERS_READ,
         CUSTOMERS_WRITE,
+        ENTITLEMENTS_READ,
+        ENTITLEMENTS_WRITE,
         EVENTS_WRITE,
         METERS_READ,
         METERS_WRITE,

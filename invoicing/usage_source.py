@@ -34,6 +34,7 @@ from subscriptions.periods import DuePeriod
 from usage.cut import Cut
 from usage.grouped import Grouping, MergedRows, grouped_usage
 from usage.priced_events import MeasuredEvents, priced_events
+from usage.union import adds_up
 
 _OWNER: Final = pl.Schema(
     {
@@ -43,7 +44,6 @@ _OWNER: Final = pl.Schema(
     }
 )
 _MAY_FALL: Final = frozenset({"latest", "avg", "min", "percentile"})
-_ADDITIVE: Final = frozenset({"count", "sum", "weighted_sum"})
 
 DueKey = tuple[SubscriptionId, datetime]
 """What a due period is known by: its subscription and its start."""
@@ -132,7 +132,7 @@ def block_usage(
                 events.append(_events(source, meter, period, cut, way, mine))
             else:
                 grouped.append(_groups(source, meter, period, cut, way, mine))
-    bent = {name: meter for name, meter in meters.items() if not _adds(meter)}
+    bent = {name: meter for name, meter in meters.items() if not adds_up(meter)}
     return Used(
         _added_up(plain, SUBJECT_USAGE, bent),
         _added_up(grouped, GROUPED_SUBJECT_USAGE, bent),
@@ -168,17 +168,11 @@ def _times(span: Period, reading: Reading) -> Iterator[tuple[Period, bool]]:
     start, end = max(span.start, reading.span.start), min(span.end, reading.span.end)
     if start >= end:
         return
-    if start == span.start or reading.way.events or _adds(reading.meter):
+    if start == span.start or reading.way.events or adds_up(reading.meter):
         yield Period(start, end), False
     else:
         yield Period(span.start, end), False
         yield Period(span.start, start), True
-
-
-def _adds(meter: MeterDefinition) -> bool:
-    """Whether quantities of disjoint times add up to that of both."""
-    rounds = meter.conversion is not None and meter.conversion.rounding is not None
-    return meter.aggregation in _ADDITIVE and not rounds
 
 
 def _groups(
