@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import catalog.events
 import corrections.events
+import entitlements.events
 import identity.events
 import invoicing.events
 import subscriptions.events
@@ -16,6 +17,7 @@ CONTEXTS: Final[Mapping[str, Mapping[str, EventType]]] = {
     "identity": identity.events.EVENTS,
     "catalog": catalog.events.EVENTS,
     "subscriptions": subscriptions.events.EVENTS,
+    "entitlements": entitlements.events.EVENTS,
     "invoicing": invoicing.events.EVENTS,
     "corrections": corrections.events.EVENTS,
 }

@@ -171,7 +171,7 @@ def terms_of(
                 cards.append(_rate_card(card, currency, meters))
         for index, entry in enumerate(content.entitlements):
             with located(f"entitlements[{index}]"):
-                entitlements.append(_entitlement(entry, features))
+                entitlements.append(entitlement_of(entry, features.get(entry.feature)))
         phases = []
         for index, phase in enumerate(content.phases):
             with located(f"phases[{index}]"):
@@ -285,8 +285,8 @@ def price_of(written: Mapping[str, Any], currency: Currency) -> PriceTerms:
     return price_terms(str(model), currency.code, parameters, str(rounding), adjustments)
 
 
-def _entitlement(entry: EntitlementEntry, features: Mapping[str, Feature]) -> PlanEntitlement:
-    feature = features.get(entry.feature)
+def entitlement_of(entry: EntitlementEntry, feature: Feature | None) -> PlanEntitlement:
+    """What is written about a feature. Raises `NotFoundError` for none, `ValidationError`."""
     if feature is None:
         raise NotFoundError(f"feature: there is none called {entry.feature!r}; create it first")
     metered = {"limit": entry.limit, "reset": entry.reset, "hard": entry.hard or None}

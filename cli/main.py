@@ -28,6 +28,7 @@ COMMANDS: Final = (
     "customers",
     "subscriptions",
     "contracts",
+    "entitlements",
     "move_in",
     "payers",
     "prices",

@@ -39,6 +39,9 @@ PREFIXES: Final = frozenset(
         "cor",
         "fea",
         "pym",
+        "ovr",
+        "grt",
+        "usr",
     }
 )
 _RANDOM_BITS: Final = 74

@@ -42,6 +42,11 @@ CUSTOMERS_WRITE: Final = "customers:write"
 
 INVOICES_READ: Final = "invoices:read"
 """The scope that lets a key see invoices."""
+ENTITLEMENTS_READ: Final = "entitlements:read"
+"""The scope that lets a key check what customers may use, and see what they are given."""
+
+ENTITLEMENTS_WRITE: Final = "entitlements:write"
+"""The scope that lets a key override what customers are given, and grant them more."""
 
 METERS_READ: Final = "meters:read"
 """The scope that lets a key list meters and try one out."""
@@ -68,6 +73,8 @@ SCOPES: Final = frozenset(
         CHANGES_READ,
         CUSTOMERS_READ,
         CUSTOMERS_WRITE,
+        ENTITLEMENTS_READ,
+        ENTITLEMENTS_WRITE,
         EVENTS_WRITE,
         INVOICES_READ,
         METERS_READ,

@@ -16,7 +16,8 @@ _LENGTH_MAX: Final = 100
 
 def owner_of(conn: Connection, tenant_id: TenantId) -> str | None:
     """Who owns the tenant that the transaction acts for; None: nobody is named."""
-    return _read(conn, tenant_id)["owner"]
+    owner: str | None = _read(conn, tenant_id)["owner"]
+    return owner
 
 
 def _read(conn: Connection, tenant_id: TenantId) -> dict[str, Any]:

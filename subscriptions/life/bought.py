@@ -16,7 +16,7 @@ from db.postgres import Connection
 from subscriptions.contracts.negotiated import negotiated_with, price_at
 from subscriptions.life.lifecycle import SERVED
 from subscriptions.life.subscription import Subscription
-from subscriptions.life.timeline import terms_at
+from subscriptions.life.timeline import service_paused, terms_at
 
 _ONE = Decimal(1)
 
@@ -32,10 +32,6 @@ def bought(conn: Connection, subscription: Subscription, at: datetime) -> dict[s
     standing = subscription.standing
     held = terms_at(standing.terms, at)
     ended = standing.end is not None and standing.end <= at
-    paused = any(
-        each.service and each.start <= at and (each.end is None or at < each.end)
-        for each in standing.pauses
-    )
     if held is None or ended or standing.status not in SERVED:
         return {
             "at": at.isoformat(),
@@ -58,7 +54,7 @@ def bought(conn: Connection, subscription: Subscription, at: datetime) -> dict[s
                 card["quantity"] = f"{(agreed * many[version_id]).normalize():f}"
     return {
         "at": at.isoformat(),
-        "served": not paused,
+        "served": not service_paused(standing.pauses, at),
         "trial": held.trial,
         "phase": phase,
         "plan": versions[held.plan_version_id],

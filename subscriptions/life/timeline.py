@@ -55,6 +55,13 @@ def terms_at(terms: Sequence[Terms], at: datetime) -> Terms | None:
     return next((each for each in terms if each.holds(at)), None)
 
 
+def service_paused(pauses: Sequence[Pause], at: datetime) -> bool:
+    """Whether a pause takes the service away at an instant."""
+    return any(
+        each.service and each.start <= at and (each.end is None or at < each.end) for each in pauses
+    )
+
+
 def cut(terms: Sequence[Terms], at: datetime) -> tuple[Terms, ...]:
     """What holds before an instant, and nothing from then on."""
     kept = (each for each in terms if each.start < at)

@@ -16,6 +16,7 @@ from core.clock import Clock
 from core.errors import BusinessLogicError, ConflictError, NotFoundError, ValidationError
 from core.ids import TenantId
 from db.postgres import Connection, Database
+from identity.sandboxes import clock_of
 from subscriptions.moving.bringing import (
     Brought,
     bring_customer,
@@ -149,7 +150,7 @@ def _names() -> str:
 
 def move_in(
     db: Database,
-    clock: Clock,
+    machine: Clock,
     acting: Acting,
     tables: Sequence[Table],
     tell: Callable[[RowReport], None],
@@ -167,10 +168,12 @@ def move_in(
     if not (dry_run or all_or_nothing):
         for batch in _batches(tables):
             with db.transaction(acting) as conn:
+                clock = clock_of(conn, machine, acting.tenant_id)
                 reports = [_report(conn, clock, acting.tenant_id, *each) for each in batch]
             _count(reports, totals, tell)  # once they are there for good
         return totals
     with db.transaction(acting) as conn, conn.transaction():
+        clock = clock_of(conn, machine, acting.tenant_id)
         for batch in _batches(tables):
             reports = [_report(conn, clock, acting.tenant_id, *each) for each in batch]
             _count(reports, totals, tell)

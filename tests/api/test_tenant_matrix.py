@@ -66,6 +66,18 @@ REQUESTS: dict[tuple[str, str], tuple[Any, int]] = {
     ("get", "/v1/customers/{customer}/subjects"): (None, 404),
     ("post", "/v1/customers/{customer}/subjects"): ({"subject": "theirs", "move": True}, 404),
     ("post", "/v1/customers/{customer}/subjects/{subject}/end"): ({}, 404),
+    ("get", "/v1/customers/{customer}/entitlements"): (None, 404),
+    ("get", "/v1/customers/{customer}/entitlements/{feature}"): (None, 404),
+    ("get", "/v1/customers/{customer}/overrides"): (None, 404),
+    ("post", "/v1/customers/{customer}/overrides"): ({"feature": "theirs"}, 404),
+    ("post", "/v1/customers/{customer}/overrides/{override}/end"): ({}, 404),
+    ("get", "/v1/customers/{customer}/grants"): (None, 404),
+    ("post", "/v1/customers/{customer}/grants"): (
+        {"feature": "theirs", "quantity": "1", "end": "2030-01-01T00:00:00Z"},
+        404,
+    ),
+    ("post", "/v1/customers/{customer}/grants/{grant}/end"): ({}, 404),
+    ("post", "/v1/usage/track"): ({"subject": "theirs", "feature": "theirs"}, 404),
     ("get", "/v1/customers/{customer}/payment-methods"): (None, 404),
     ("post", "/v1/customers/{customer}/payment-methods"): (
         {"provider": "stripe", "reference": "mine"},
@@ -171,6 +183,9 @@ def test_no_route_shows_or_changes_what_is_another_tenants(
     deal = client.post("/v1/contracts", json=agreed, headers=everything)
     assert deal.status_code == 201, deal.text
     contract = deal.json()["id"]
+    given = client.post(f"{below}/overrides", json={"feature": "theirs"}, headers=everything)
+    assert given.status_code == 201, given.text
+    override = given.json()["id"]
     before = rows_of(database, zeta)
     may_everything = key_of(client, database, acme)
     for (method_name, path), (body, status) in REQUESTS.items():
@@ -179,13 +194,15 @@ def test_no_route_shows_or_changes_what_is_another_tenants(
             url = url.replace("{customer}", slug).replace("{subject}", "theirs")
             url = url.replace("{method}", method).replace("{subscription}", slug)
             url = url.replace("{contract}", slug).replace("{invoice}", slug)
+            url = url.replace("{feature}", "theirs")
+            url = url.replace("{override}", override).replace("{grant}", override)
             found = client.request(method_name, url, json=body, headers=may_everything)
             assert found.status_code in {status, 409 if status == 201 else status}, (
                 url,
                 found.text,
             )
             markers = {"marker-type", "theirs", theirs.json()["id"], paying, method, subscription}
-            markers.add(contract)
+            markers |= {contract, override}
             asked = url + json.dumps(body)  # a refusal may repeat what was asked for
             assert not [each for each in markers if each not in asked and each in found.text]
     assert rows_of(database, zeta) == before

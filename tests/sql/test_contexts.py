@@ -19,6 +19,7 @@ OWNED: Final = {
     "catalog": {"catalog"},
     "subscriptions": {"subscriptions"},
     "invoicing": {"invoicing"},
+    "entitlements": {"entitlements"},
     "corrections": {"corrections"},
     "db": {"outbox", "tenancy", "bitemporal", "identity.idempotency_keys"},
 }
@@ -35,6 +36,8 @@ ALLOWED: Final = {
     ("subscriptions", "catalog.rate_cards"): "two rate cards for one meter and subject are refused",
     ("subscriptions", "catalog.meters"): "a refusal names the meter that two rate cards count",
     ("subscriptions", "catalog.prices"): "a contract is shown with the prices that it agrees on",
+    ("entitlements", "catalog.features"): "what a customer is given is shown by its feature's name",
+    ("entitlements", "catalog.plan_entitlements"): "what plans give is half of what customers have",
     ("invoicing", "identity.tenants"): "a billing run goes from tenant to tenant",
     ("invoicing", "subscriptions.customers"): "an invoice says who pays as they are called now",
     ("invoicing", "subscriptions.subjects"): "a billing run asks for the links of a page at once",
@@ -46,7 +49,9 @@ ALLOWED: Final = {
 }
 """What a package reads of another one in its statements, and why."""
 
-_SCHEMAS: Final = "identity|catalog|subscriptions|invoicing|corrections|outbox|tenancy|bitemporal"
+_SCHEMAS: Final = (
+    "identity|catalog|subscriptions|entitlements|invoicing|corrections|outbox|tenancy|bitemporal"
+)
 _TABLE: Final = re.compile(rf"\b(?:{_SCHEMAS})\.[a-z_]+\b(?!\()")
 _WRITTEN: Final = re.compile(
     rf"\b(?:INSERT\s+INTO|UPDATE|DELETE\s+FROM|TRUNCATE)\s+(?:ONLY\s+)?((?:{_SCHEMAS})\.[a-z_]+)"

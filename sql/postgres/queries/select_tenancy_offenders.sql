@@ -9,7 +9,8 @@ spaces AS
 (
     SELECT oid, nspname FROM pg_namespace
     WHERE nspname IN (
-        'identity', 'catalog', 'subscriptions', 'invoicing', 'corrections', 'outbox', 'bitemporal', 'tenancy'
+        'identity', 'catalog', 'subscriptions', 'entitlements', 'invoicing', 'corrections', 'outbox', 'bitemporal',
+        'tenancy'
     )
 ),
 tables AS
@@ -39,6 +40,7 @@ shared (name, polname, polcmd, rolname) AS
         ('identity.api_keys', 'snapshot_of_all', 'r', 'tollbook_snapshot'),
         ('catalog.meters', 'snapshot_of_all', 'r', 'tollbook_snapshot'),
         ('identity.idempotency_keys', 'pruning_of_all', '*', 'tollbook_operator'),
+        ('entitlements.usage_records', 'unsent_of_all', 'r', 'tollbook_snapshot'),
         ('outbox.positions', 'pruning_of_all', '*', 'tollbook_operator')
 ),
 own_of_users (name, polname) AS
