@@ -27,6 +27,7 @@ from api.routes.meters import create_meters_router
 from api.routes.plans import create_plans_router
 from api.routes.public_plans import create_public_plans_router
 from api.routes.sandbox import create_sandbox_router
+from api.routes.settings import create_settings_router
 from api.routes.subscription_plans import create_subscription_plans_router
 from api.routes.subscriptions import create_subscriptions_router
 from api.token_gate import TokenGate
@@ -106,6 +107,7 @@ def create_management_app(
     app.include_router(create_subscription_plans_router(db, at, usage, acting_of))
     app.include_router(create_contracts_router(db, at, acting_of))
     app.include_router(create_sandbox_router(db, billing, at, settings.endpoints, usage, acting_of))
+    app.include_router(create_settings_router(db, at, acting_of))
     app.include_router(create_changes_router(db, acting_of))
     app.include_router(
         create_health_router({"postgres": postgres_fault, "catalog": lambda: gate.fault})

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final, Literal, get_args
 
+import sql
 from catalog.meter_definition import check_slug
 from catalog.meter_register import check_metadata
 from core.calendar.cycle import Cycle
@@ -15,11 +16,13 @@ from core.calendar.intervals import MONTHLY, Interval
 from core.calendar.zones import instant_of, parse_time_zone, wall_of
 from core.clock import Clock
 from core.errors import ConflictError, ValidationError
-from core.ids import SubscriptionId, new_uuid
+from core.ids import SubscriptionId, TenantId, new_uuid
 from core.instants import check_instant
 from db.postgres import Connection
+from identity.settings import held_settings, settings_of
 from subscriptions.contracts.checks import check_custom_prices
 from subscriptions.customers.customer import Customer
+from subscriptions.errors import LimitReachedError
 from subscriptions.life.change_history import changes_of
 from subscriptions.life.checks import (
     Version,
@@ -93,6 +96,7 @@ def create_subscription(
     check_buys(version, customer.currency, new.interval, payer=f"customer {customer.slug!r}")
     version.check_quantities(new.quantities)
     check_addons(version, [])
+    _refuse_too_many(conn, customer.tenant_id)
     made = _made(clock, customer, version, new)
     steps = list(steps_until(made.standing, clock.now()))
     if steps:
@@ -104,6 +108,24 @@ def create_subscription(
     check_overlap(conn, made)
     check_custom_prices(conn, made)
     return made
+
+
+def _refuse_too_many(conn: Connection, tenant_id: TenantId) -> None:
+    """Raise `LimitReachedError` where the tenant has as many as its operator lets it."""
+    if settings_of(conn, tenant_id).limits.subscriptions is None:
+        return
+    most = held_settings(
+        conn, tenant_id
+    ).limits.subscriptions  # who creates one waits for the other
+    row = conn.execute(
+        sql.load("postgres/queries/count_live_subscriptions"), {"tenant_id": tenant_id}
+    ).fetchone()
+    if row is not None and most is not None and row["live"] >= most:
+        raise LimitReachedError(
+            f"subscriptions: this tenant may have {most} subscription(s) that are not over; ask the"
+            " operator for more",
+            limit=most,
+        )
 
 
 def ensure_subscription(
