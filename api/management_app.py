@@ -31,6 +31,7 @@ from api.routes.meters import create_meters_router
 from api.routes.plans import create_plans_router
 from api.routes.public_plans import create_public_plans_router
 from api.routes.sandbox import create_sandbox_router
+from api.routes.settings import create_settings_router
 from api.routes.subscription_plans import create_subscription_plans_router
 from api.routes.subscriptions import create_subscriptions_router
 from api.routes.usage_records import create_usage_records_router
@@ -118,6 +119,7 @@ def create_management_app(
         create_subscription_plans_router(db, at, usage, acting_of),
         create_contracts_router(db, at, acting_of),
         create_sandbox_router(db, billing, at, settings.endpoints, usage, acting_of),
+        create_settings_router(db, at, acting_of),
         create_invoices_router(db, acting_of),
         create_entitlements_router(db, at, memory, measuring, acting_of),
         create_usage_records_router(tracking, lambda: sending[-1], at, acting_of),

@@ -60,6 +60,12 @@ SANDBOX_READ: Final = "sandbox:read"
 SANDBOX_WRITE: Final = "sandbox:write"
 """The scope that lets a key move it on."""
 
+SETTINGS_READ: Final = "settings:read"
+"""The scope that lets a key see how the tenant wants to be worked for."""
+
+SETTINGS_WRITE: Final = "settings:write"
+"""The scope that lets a key change that."""
+
 SUBSCRIPTIONS_READ: Final = "subscriptions:read"
 """The scope that lets a key see subscriptions and what became of them."""
 
@@ -81,6 +87,8 @@ SCOPES: Final = frozenset(
         METERS_WRITE,
         SANDBOX_READ,
         SANDBOX_WRITE,
+        SETTINGS_READ,
+        SETTINGS_WRITE,
         SUBSCRIPTIONS_READ,
         SUBSCRIPTIONS_WRITE,
     }

@@ -99,3 +99,59 @@ def limit(
         print(json.dumps(limits.as_document(), indent=2))
         return
     print(f"{slug}: events {rate_text(limits.events)}, bytes {rate_text(limits.bytes)}")
+
+
+@app.command()
+def settings(
+    slug: Annotated[str, typer.Argument(help="The tenant's slug.")],
+    given: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="NAME=JSON, such as dunning.grace_days=3; null: the default."),
+    ] = None,
+    state_dir: StateDir = Path(".tollbook"),
+    as_json: Json = False,
+) -> None:
+    """Show how a tenant wants to be worked for, or change it; workers read it at once.
+
+    Example: tollbook tenants settings acme --set limits.subscriptions=1000
+    """
+    from core.acting import OPERATOR
+    from core.clock import SystemClock
+    from identity.settings import change_settings, settings_resource
+
+    changes = _changes(given or [])
+    with open_database(state_dir) as db, db.transaction() as conn:
+        tenant = chosen_tenant(conn, slug)
+        shown = settings_resource(conn, tenant.id)
+        if changes:
+            shown = change_settings(conn, SystemClock(), tenant.id, changes, actor=OPERATOR)
+    if as_json:
+        print(json.dumps(shown, indent=2))
+        return
+    rows = [
+        (f"{section}.{name}", json.dumps(value))
+        for section, values in shown.items()
+        if isinstance(values, dict)
+        for name, value in values.items()
+    ]
+    print_table(rows, ("setting", "value"))
+
+
+def _changes(given: list[str]) -> dict[str, dict[str, object]]:
+    from core.errors import ValidationError
+
+    found: dict[str, dict[str, object]] = {}
+    for text in given:
+        path, sign, value = text.partition("=")
+        section, dot, name = path.partition(".")
+        try:
+            told = json.loads(value)
+        except ValueError:
+            told, sign = None, ""
+        if not (sign and dot and name):
+            raise ValidationError(
+                f"--set: expected NAME=JSON, such as dunning.grace_days=3, got {text!r}",
+                field="set",
+            )
+        found.setdefault(section, {})[name] = told
+    return found

@@ -17,6 +17,7 @@ from core.instants import Instant
 from core.quantities import Quantity, parse_quantity
 from core.refusals import refusal_of
 from db.postgres import Connection
+from identity.settings import settings_of
 from subscriptions.commands import (
     Activate,
     Cancel,
@@ -165,7 +166,8 @@ class PaymentBody(CommandBody):
 
     def resolve(self, conn: Connection, tenant_id: TenantId) -> Command:
         """`Payment`."""
-        return Payment(self.succeeded)
+        days = settings_of(conn, tenant_id).dunning
+        return Payment(self.succeeded, days.retry_days, days.grace_days)
 
 
 class ReactivateBody(_Chosen):

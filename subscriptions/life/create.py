@@ -10,6 +10,7 @@ from typing import Final, Literal, get_args
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+import sql
 from catalog.meter_definition import check_slug
 from catalog.meter_register import check_metadata
 from core.calendar.cycle import Cycle
@@ -17,14 +18,16 @@ from core.calendar.intervals import MONTHLY, Interval
 from core.calendar.zones import instant_of, parse_time_zone, wall_of
 from core.clock import Clock
 from core.errors import ConflictError, ValidationError
-from core.ids import SubscriptionId, new_uuid
+from core.ids import SubscriptionId, TenantId, new_uuid
 from core.instants import check_instant
 from core.money import Currency
 from core.period import Period
 from db.postgres import Connection
+from identity.settings import held_settings, settings_of
 from subscriptions.commands.base import Command
 from subscriptions.contracts.checks import check_custom_prices
 from subscriptions.customers.customer import Customer
+from subscriptions.errors import LimitReachedError
 from subscriptions.life.change_history import changes_of
 from subscriptions.life.checks import (
     Version,
@@ -130,6 +133,7 @@ def create_subscription(
         check_buys(each, currency, new.interval, payer=f"customer {customer.slug!r}")
     version.check_quantities(new.quantities)
     check_addons(version, addons)
+    _refuse_too_many(conn, customer.tenant_id)
     made, steps = draw_up(clock, customer, version, new, done)
     if not insert(conn, clock, made, steps):
         raise ConflictError(
@@ -163,6 +167,9 @@ def draw_up(
         steps += steps_until(standing, at)
         standing = steps[-1].standing if steps else standing
         after = command.apply(standing, at, made.cycle)
+        if after.terms != standing.terms:
+            plans = {version.id: version.phased}
+            after = replace(after, terms=laid_out(after.terms, at, plans, made.cycle.zone))
         steps += [Step(command.name, after)] if after != standing else []
         standing = after
     steps += steps_until(standing, now)
@@ -189,6 +196,24 @@ def _check_billed_through(
         )
     if why:
         raise ValidationError(f"billed_through: {until.isoformat()} {why}", field="billed_through")
+
+
+def _refuse_too_many(conn: Connection, tenant_id: TenantId) -> None:
+    """Raise `LimitReachedError` where the tenant has as many as its operator lets it."""
+    if settings_of(conn, tenant_id).limits.subscriptions is None:
+        return
+    most = held_settings(
+        conn, tenant_id
+    ).limits.subscriptions  # who creates one waits for the other
+    row = conn.execute(
+        sql.load("postgres/queries/count_live_subscriptions"), {"tenant_id": tenant_id}
+    ).fetchone()
+    if row is not None and most is not None and row["live"] >= most:
+        raise LimitReachedError(
+            f"subscriptions: this tenant may have {most} subscription(s) that are not over; ask the"
+            " operator for more",
+            limit=most,
+        )
 
 
 def ensure_subscription(

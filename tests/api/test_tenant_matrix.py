@@ -108,6 +108,8 @@ REQUESTS: dict[tuple[str, str], tuple[Any, int]] = {
     ("post", "/v1/subscriptions/{subscription}/uncancel"): ({}, 404),
     ("post", "/v1/subscriptions/{subscription}/preview"): ({}, 404),
     ("post", "/v1/plans/{slug}/migrate"): ({"at": "now"}, 404),
+    ("get", "/v1/settings"): (None, 200),
+    ("patch", "/v1/settings"): ({"dunning": {"grace_days": 3}}, 200),
     ("get", "/v1/sandbox"): (None, 422),
     ("post", "/v1/sandbox/advance"): ({"to": "2030-01-01T00:00:00Z"}, 422),
     ("get", "/v1/contracts"): (None, 200),

@@ -1,6 +1,9 @@
--- A tenant is for production or a sandbox, for ever.
+-- A tenant is for production or a sandbox, for ever. settings: what a tenant has said about how it is
+-- worked for, and no default of ours; settings_revision counts the changes.
 ALTER TABLE identity.tenants
     ADD COLUMN kind text NOT NULL DEFAULT 'production' CHECK (kind IN ('production', 'sandbox')),
+    ADD COLUMN settings jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(settings) = 'object'),
+    ADD COLUMN settings_revision integer NOT NULL DEFAULT 1 CHECK (settings_revision > 0),
     ADD UNIQUE (id, kind);
 
 -- Where the time of a sandbox stands. Rows come with their tenants, and stay.
@@ -68,6 +71,7 @@ CREATE POLICY sandboxes_select_own ON identity.sandboxes FOR SELECT
 USING (tenant_id = (SELECT tenancy.tenant_id()) AND (SELECT tenancy.user_id()) IS NOT NULL);
 GRANT SELECT ON identity.sandboxes TO tollbook_api, tollbook_billing, tollbook_operator;
 GRANT INSERT ON identity.sandboxes TO tollbook_operator;
+GRANT UPDATE (settings, settings_revision) ON identity.tenants TO tollbook_api;
 GRANT UPDATE (clock_at) ON identity.sandboxes TO tollbook_api, tollbook_operator;
 
 -- What a sandbox bills is never paid by anybody, and says so.
