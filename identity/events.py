@@ -33,6 +33,28 @@ class TenantLimits(Payload):
     limits: _Limits
 
 
+class _Closing(Payload):
+    automatic: bool
+
+
+class _Dunning(Payload):
+    retry_days: list[int]
+    grace_days: int
+
+
+class _MostOf(Payload):
+    subscriptions: int | None
+
+
+class SettingsFacts(Payload):
+    """How a tenant wants to be worked for."""
+
+    closing: _Closing
+    dunning: _Dunning
+    limits: _MostOf
+    revision: int
+
+
 class TenantOwner(Payload):
     """Who owns a tenant."""
 
@@ -70,6 +92,7 @@ EVENTS: Final[Mapping[str, EventType]] = {
         {"created": "a tenant is made", "updated": "its name or its labels change"},
     ),
     **types_of(TenantLimits, "tenant", {"limited": "the limits of all its keys change"}),
+    **types_of(SettingsFacts, "tenant.settings", {"changed": "its settings change"}),
     **types_of(TenantOwner, "tenant", {"owned": "it gets another owner, or none"}),
     **types_of(
         SandboxFacts,
