@@ -19,11 +19,12 @@ class _Limits(Payload):
 
 
 class TenantFacts(Payload):
-    """A tenant."""
+    """A tenant; `kind` is `production` or `sandbox`, for ever."""
 
     id: str
     slug: str
     name: str
+    kind: str
     metadata: Labels
 
 

@@ -8,7 +8,13 @@ from typing import Any, Final
 
 from catalog.features import Feature, features_by_slug
 from catalog.meter_register import StoredMeter, page_of_meters
-from catalog.plan_document import EntitlementEntry, PlanContent, RateCardEntry
+from catalog.plan_document import (
+    EntitlementEntry,
+    PhaseEntry,
+    PhasePriceEntry,
+    PlanContent,
+    RateCardEntry,
+)
 from catalog.plan_view import Plan, page_of_plans, sold_versions
 from core.ids import TenantId
 from db.postgres import Connection
@@ -125,23 +131,46 @@ def written_content(content: Mapping[str, Any]) -> dict[str, Any]:
     """The content of a draft, or of a version as it is shown, as somebody would write it."""
     entitlements = [_entry(EntitlementEntry, each) for each in content.get("entitlements", ())]
     inner = {
-        "rate_cards": [_card(card) for card in content["rate_cards"]],
+        "rate_cards": [_priced(RateCardEntry, card) for card in content["rate_cards"]],
         "entitlements": sorted(entitlements, key=lambda each: str(each["feature"])),
+        "phases": [_phase(phase) for phase in content.get("phases", ())],
     }
     fields = {name: content.get(name) for name in PlanContent.model_fields}
     return _told(fields | inner)
 
 
-def _card(card: Mapping[str, Any]) -> dict[str, Any]:
-    price = {name: value for name, value in card["price"].items() if name not in _GIVEN}
+def _phase(phase: Mapping[str, Any]) -> dict[str, Any]:
+    prices = [_priced(PhasePriceEntry, each) for each in phase.get("prices", ())]
+    told = _entry(PhaseEntry, phase) | {
+        "free_meters": sorted(phase.get("free_meters", ())),
+        "prices": prices,
+        "quantities": _sorted(phase.get("quantities", {})),
+    }
+    return _told(told)
+
+
+def _priced(
+    kind: type[RateCardEntry | PhasePriceEntry], shown: Mapping[str, Any]
+) -> dict[str, Any]:
+    """A line, or its price in a phase, with its price in each currency."""
+    told = _entry(kind, shown)
+    if shown.get("price") is not None:
+        told["price"] = _price(shown["price"])
+    others = shown.get("prices") or {}
+    told["prices"] = {currency: _price(others[currency]) for currency in sorted(others)}
+    return _told(told)
+
+
+def _price(shown: Mapping[str, Any]) -> dict[str, Any]:
+    price = {name: value for name, value in shown.items() if name not in _GIVEN}
     if price.get("rounding") == DEFAULT_ROUNDING_MODE:
         del price["rounding"]
-    first = {"model": price.pop("model"), **{name: price[name] for name in sorted(price)}}
-    return _entry(RateCardEntry, card) | {"price": first}
+    return {"model": price.pop("model"), **{name: price[name] for name in sorted(price)}}
 
 
 def _entry(
-    kind: type[RateCardEntry | EntitlementEntry], shown: Mapping[str, Any]
+    kind: type[RateCardEntry | EntitlementEntry | PhaseEntry | PhasePriceEntry],
+    shown: Mapping[str, Any],
 ) -> dict[str, Any]:
     """What of a shown thing its entry knows: new fields come by themselves."""
     told = {name: shown.get(name) for name in kind.model_fields}

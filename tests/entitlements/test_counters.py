@@ -82,6 +82,7 @@ class World:
             "event_key": record.bytes,
             "data": "{}",
             "occurred_at": at,
+            "created_at": at,
             "metadata": Jsonb({}),
         }
         conn.execute(sql.load("postgres/queries/insert_usage_record"), row | self.key)

@@ -9,7 +9,13 @@ from typing import Any
 from hypothesis import strategies as st
 
 from catalog.files.document import CatalogDocument, FeatureEntry, MeterEntry, PlanEntry
-from catalog.plan_document import EntitlementEntry, RateCardEntry, price_of
+from catalog.plan_document import (
+    EntitlementEntry,
+    PhaseEntry,
+    PhasePriceEntry,
+    RateCardEntry,
+    price_of,
+)
 from core.money import Currency
 
 EXAMPLES = Path(__file__).parents[3] / "docs" / "reference" / "prices" / "examples"
@@ -24,9 +30,11 @@ TOLD: dict[type, set[str]] = {
     FeatureEntry: {"slug", "name", "kind", "meter", "metadata"},
     PlanEntry: {
         "slug", "name", "kind", "draft", "description", "public", "limits", "metadata",
-        "currency", "rate_cards", "entitlements",
+        "currency", "rate_cards", "entitlements", "phases",
     },
-    RateCardEntry: {"key", "name", "meter", "cadence", "quantity", "price"},
+    RateCardEntry: {"key", "name", "meter", "cadence", "quantity", "price", "prices"},
+    PhaseEntry: {"key", "name", "lasts", "trial", "free_meters", "prices", "quantities"},
+    PhasePriceEntry: {"key", "price", "prices"},
     EntitlementEntry: {"feature", "limit", "hard", "reset", "value"},
 }  # fmt: skip
 """What these catalogs use of each entry. A field that is new belongs here, and below."""
@@ -111,6 +119,42 @@ def lines(draw: st.DrawFn, slug: str) -> tuple[list[dict[str, Any]], list[dict[s
     return cards, needed
 
 
+def _priced(draw: st.DrawFn, price: dict[str, Any], currencies: list[str]) -> dict[str, Any]:
+    """The price in all of these: one of them by itself, or all by their currency."""
+    prices = dict.fromkeys(currencies, price)
+    if draw(st.booleans()):
+        del prices["EUR"]
+        return {"price": price, "prices": prices} if prices else {"price": price}
+    return {"prices": prices}
+
+
+@st.composite
+def phases(
+    draw: st.DrawFn, cards: list[dict[str, Any]], currencies: list[str]
+) -> list[dict[str, Any]]:
+    """What holds first: maybe a trial, then maybe ramps, of which the last may be without end."""
+    found = []
+    kinds = ["trial"] * draw(st.integers(0, 1)) + ["ramp"] * draw(st.integers(0, 2))
+    for number, kind in enumerate(kinds):
+        lasts = draw(st.sampled_from(["P14D", "P2W", "P3M", "P1Y"]))
+        phase: dict[str, Any] = {"key": f"phase-{number}", "name": draw(_text), "lasts": lasts}
+        if kind == "trial":
+            phase["trial"] = True
+            free = sorted({card["meter"] for card in cards if "meter" in card})
+            phase["free_meters"] = draw(st.permutations(free)) if draw(st.booleans()) else []
+        for card in cards if kind == "ramp" else ():
+            if draw(st.booleans()):
+                price = card["price"] if "price" in card else card["prices"]["EUR"]
+                entry = {"key": card["key"], **_priced(draw, price, currencies)}
+                phase.setdefault("prices", []).append(entry)
+            if "quantity" in card and draw(st.booleans()):
+                phase.setdefault("quantities", {})[card["key"]] = draw(st.sampled_from(["4", 2]))
+        found.append(phase)
+    if found and not found[-1].get("trial") and draw(st.booleans()):
+        del found[-1]["lasts"]
+    return found
+
+
 @st.composite
 def given_features(draw: st.DrawFn, features: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """What a plan gives of each."""
@@ -130,6 +174,12 @@ def given_features(draw: st.DrawFn, features: list[dict[str, Any]]) -> list[dict
 def plans(draw: st.DrawFn, slug: str, features: list[dict[str, Any]]) -> tuple[Any, Any]:
     """A plan, and the meters that its lines are for."""
     cards, needed = draw(lines(slug))
+    currencies = ["EUR", *draw(st.sampled_from([[], ["USD"], ["JPY", "USD"]]))]
+    cards = [
+        {name: each for name, each in card.items() if name != "price"}
+        | _priced(draw, card["price"], currencies)
+        for card in cards
+    ]
     plan = {
         "slug": slug,
         "name": draw(_text),
@@ -140,6 +190,7 @@ def plans(draw: st.DrawFn, slug: str, features: list[dict[str, Any]]) -> tuple[A
         "metadata": draw(_metadata),
         "rate_cards": cards,
         "entitlements": draw(given_features(features)),
+        "phases": draw(phases(cards, currencies)),
     }
     if draw(st.booleans()) and not plan["draft"]:
         plan["limits"] = {"seats": 5, "regions": ["eu"]}
