@@ -28,6 +28,7 @@ from tests.sql.test_contexts import _queries
 
 EXACT: Final[dict[str, type]] = {
     "bool": bool,
+    "bytea": bytes,
     "int2": int,
     "int4": int,
     "int8": int,
