@@ -11,6 +11,5 @@ VALUES
     %(plan_version_id)s, %(kind)s, 'draft', %(series_id)s, %(period_start)s, %(period_end)s,
     %(time_zone)s, %(currency)s, %(subtotal_minor)s, %(total_minor)s, %(amount_due_minor)s,
     %(seller)s, %(buyer)s, %(plan)s, %(cut)s, %(content_hash)s, %(issued_at)s, %(due_at)s,
-    %(created_at)s, %(for_customer_id)s, %(for_name)s,
-    %(sandbox)s
+    %(created_at)s, %(for_customer_id)s, %(for_name)s, %(sandbox)s
 )
