@@ -18,7 +18,7 @@ WITHOUT_SERVERS := not kafka and not clickhouse and not postgres and not slow
 
 .DEFAULT_GOAL := help
 .PHONY: help setup up down demo test test-scenarios test-others test-timed check lint bench bench-ingest bench-produce bench-streams bench-index \
-	bench-storage bench-sink bench-path bench-reads bench-scaling bench-client bench-rating bench-subscriptions bench-full \
+	bench-storage bench-sink bench-path bench-reads bench-scaling bench-client bench-rating bench-subscriptions bench-entitlements bench-full \
 	bench-tables proof lock \
 	proof-all proof-scenarios proof-crashes proof-rebalances proof-fuzz \
 	proof-keys proof-ingest proof-overload proof-rating
@@ -78,7 +78,7 @@ test-timed: setup
 	cd sdk/python && ../../$(BIN)/pytest
 
 bench: bench-ingest bench-produce bench-client bench-streams bench-index bench-storage bench-sink bench-path \
-	bench-reads bench-scaling bench-rating bench-subscriptions ## Every benchmark at a tenth of its size, beside its baseline
+	bench-reads bench-scaling bench-rating bench-subscriptions bench-entitlements ## Every benchmark at a tenth of its size, beside its baseline
 
 bench-ingest: setup ## Events per second of one core of ingest
 	@$(BIN)/python -m benchmarks.bench_ingest
@@ -116,6 +116,9 @@ bench-rating: setup ## Lines rated per second by each price model beside a Decim
 bench-subscriptions: setup ## Due periods claimed, subscriptions created over HTTP, per second
 	@$(BIN)/python -m benchmarks.bench_subscriptions
 
+bench-entitlements: setup ## Checks of what customers may use, warm and cold
+	@$(BIN)/python -m benchmarks.bench_entitlements
+
 bench-full: setup ## Every benchmark at its stated size
 	@$(BIN)/python -m benchmarks.bench_streams --full
 	@$(BIN)/python -m benchmarks.bench_index --full
@@ -127,6 +130,7 @@ bench-full: setup ## Every benchmark at its stated size
 	@$(BIN)/python -m benchmarks.bench_client --full
 	@$(BIN)/python -m benchmarks.bench_rating --full
 	@$(BIN)/python -m benchmarks.bench_subscriptions --full
+	@$(BIN)/python -m benchmarks.bench_entitlements
 
 bench-tables: setup ## The figures of the last runs, as Markdown
 	@$(BIN)/python -m benchmarks.tables

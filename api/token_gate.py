@@ -23,8 +23,10 @@ class TokenGate:
         self._tenants = tenants
         self._verifier = verifier
 
-    def acting_of(self, request: Request, scope: str) -> Acting:
+    def acting_of(self, request: Request, scope: str, *, own: bool = False) -> Acting:
         """For whom a request works, if it may do what `scope` says.
+
+        A user's own token is taken where `own` says so, and sees no more than what is theirs.
 
         Raises `AuthenticationError`, `AuthorizationError`, and `DependencyDownError` while it
         cannot be known.
@@ -34,7 +36,7 @@ class TokenGate:
         if self._verifier is None or not looks_like_token(token):
             return acting_for(self._keys.principal_of(authorization, scope), request)
         principal = self._verifier.principal_of(token, scope)
-        if principal.user_id is not None:
+        if principal.user_id is not None and not own:
             raise AuthorizationError(
                 f"{AUTHORIZATION}: this token is a user's own; this is for the tenant's staff"
             )
@@ -42,6 +44,7 @@ class TokenGate:
             self._tenant_of(principal.tenant),
             actor=f"user:{principal.subject}",
             correlation_id=request_id(request),
+            user_id=principal.user_id,
         )
 
     def _tenant_of(self, name: str) -> TenantId:

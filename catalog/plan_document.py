@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from decimal import Decimal, InvalidOperation
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final
 
 import pydantic
@@ -12,20 +11,23 @@ from pydantic_core import PydanticKnownError
 
 from catalog.features import Feature
 from catalog.meters import MeterDefinition
-from catalog.plan_terms import PlanEntitlement, PlanTerms, RateCard
+from catalog.phases import PHASES_MAX, Phase
+from catalog.plan_terms import RATE_CARDS_MAX, PlanEntitlement, PlanTerms, RateCard
 from catalog.priced_meters import check_meter
 from catalog.prices import PriceTerms, price_terms
 from core.calendar.intervals import Interval
 from core.errors import NotFoundError, ValidationError
 from core.money import Currency
+from core.quantities import parse_quantity
 from core.refusals import located, refusal_of
 from core.texts import check_text
 from rating.rounding import DEFAULT_ROUNDING_MODE
 
 _RULES: Final = ConfigDict(extra="forbid", strict=True, frozen=True)
-_DECIMALS: Final = 12
-_LIMIT_BELOW: Final = Decimal(10) ** 15
 ENTITLEMENTS_MAX: Final = 500
+CURRENCIES_MAX: Final = 20
+PRICES_MAX: Final = 5_000
+"""Prices of one plan version, in all currencies and phases."""
 _DEPTH_MAX: Final = 8
 AROUND: Final = "adjustments"
 """The table of a price that says what stands around its model."""
@@ -38,9 +40,12 @@ def _plain(text: str) -> str:
         raise ValueError(error.message) from error
 
 
-def _plain_price(price: dict[str, Any]) -> dict[str, Any]:
-    """Refuse texts that Postgres does not keep, however deep they stand, and what is too deep."""
-    left: list[tuple[Any, int]] = [(price, 0)]
+def plain_table(table: dict[str, Any]) -> dict[str, Any]:
+    """Refuse texts that Postgres does not keep, however deep they stand, and what is too deep.
+
+    For pydantic: raises `ValueError`.
+    """
+    left: list[tuple[Any, int]] = [(table, 0)]
     while left:
         value, depth = left.pop()
         if isinstance(value, str):
@@ -50,7 +55,7 @@ def _plain_price(price: dict[str, Any]) -> dict[str, Any]:
         inner = [*value, *value.values()] if isinstance(value, dict) else value
         if isinstance(inner, list):
             left += [(each, depth + 1) for each in inner]
-    return price
+    return table
 
 
 def _exact(value: Any) -> Any:
@@ -62,7 +67,7 @@ def _exact(value: Any) -> Any:
 
 Text = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_plain)]
 WrittenPrice = Annotated[
-    dict[str, Annotated[Any, AfterValidator(_exact)]], AfterValidator(_plain_price)
+    dict[str, Annotated[Any, AfterValidator(_exact)]], AfterValidator(plain_table)
 ]
 
 
@@ -73,7 +78,8 @@ class RateCardEntry(BaseModel):
     around the model. `cadence` is the billing cycle of the subscriptions that the line is for;
     missing: of all.
     `quantity` in place of a `meter`: units that are agreed, such as seats, where the subscription
-    says no other number.
+    says no other number. `prices` are those in other currencies, by currency; or all of them, in
+    place of `price`.
     """
 
     model_config = _RULES
@@ -82,7 +88,8 @@ class RateCardEntry(BaseModel):
     meter: Text | None = None
     cadence: Text | None = None
     quantity: str | int | None = None
-    price: WrittenPrice
+    price: WrittenPrice | None = None
+    prices: Annotated[dict[Text, WrittenPrice], Field(max_length=CURRENCIES_MAX)] = {}
 
 
 class EntitlementEntry(BaseModel):
@@ -100,12 +107,40 @@ class EntitlementEntry(BaseModel):
     value: Text | None = None
 
 
+class PhasePriceEntry(BaseModel):
+    """The price that the line `key` has in a phase; `prices` as in a line."""
+
+    model_config = _RULES
+    key: Text
+    price: WrittenPrice | None = None
+    prices: Annotated[dict[Text, WrittenPrice], Field(max_length=CURRENCIES_MAX)] = {}
+
+
+class PhaseEntry(BaseModel):
+    """What holds first for who subscribes; the phases follow each other, then comes the plan.
+
+    It lasts as long as `lasts` says, such as "P14D" or "P3M"; the last may go on for ever. A
+    `trial`, the first, waives fees, agreed quantities and the usage of `free_meters`. `prices` are
+    those of single lines, `quantities` are agreed where the subscription says no other number.
+    """
+
+    model_config = _RULES
+    key: Text
+    name: Text
+    lasts: Text | None = None
+    trial: bool = False
+    free_meters: Annotated[list[Text], Field(max_length=RATE_CARDS_MAX)] = []
+    prices: Annotated[list[PhasePriceEntry], Field(max_length=RATE_CARDS_MAX)] = []
+    quantities: Annotated[dict[Text, str | int], Field(max_length=RATE_CARDS_MAX)] = {}
+
+
 class PlanContent(BaseModel):
     """What a version of a plan sells, and what it gives."""
 
     model_config = _RULES
     currency: Text
     rate_cards: Annotated[list[RateCardEntry], Field(min_length=1)]
+    phases: Annotated[list[PhaseEntry], Field(max_length=PHASES_MAX)] = []
     entitlements: Annotated[list[EntitlementEntry], Field(max_length=ENTITLEMENTS_MAX)] = []
 
 
@@ -128,6 +163,7 @@ def terms_of(
     Raises `ValidationError`, `NotFoundError` naming the path below `at`.
     """
     with located(at):
+        _check_count(content)
         currency = Currency(content.currency)
         cards, entitlements = [], []
         for index, card in enumerate(content.rate_cards):
@@ -135,25 +171,101 @@ def terms_of(
                 cards.append(_rate_card(card, currency, meters))
         for index, entry in enumerate(content.entitlements):
             with located(f"entitlements[{index}]"):
-                entitlements.append(_entitlement(entry, features))
-        return PlanTerms(currency, tuple(cards), tuple(entitlements))
+                entitlements.append(entitlement_of(entry, features.get(entry.feature)))
+        phases = []
+        for index, phase in enumerate(content.phases):
+            with located(f"phases[{index}]"):
+                phases.append(_phase(phase, currency, meters))
+                _check_meters(phases[-1], cards, meters)
+        return PlanTerms(currency, tuple(cards), tuple(entitlements), tuple(phases))
+
+
+def _check_count(content: PlanContent) -> None:
+    priced: list[RateCardEntry | PhasePriceEntry] = [*content.rate_cards]
+    for phase in content.phases:
+        priced += phase.prices
+    if sum(int(each.price is not None) + len(each.prices) for each in priced) > PRICES_MAX:
+        raise ValidationError(
+            f"rate_cards: a plan has at most {PRICES_MAX:,} prices, in all currencies and phases;"
+            " make it several plans",
+            field="rate_cards",
+        )
 
 
 def _rate_card(
     entry: RateCardEntry, currency: Currency, meters: Mapping[str, MeterDefinition]
 ) -> RateCard:
-    with located("price"):
-        price = price_of(entry.price, currency)
+    price, *others = _prices(entry, currency)
     cadence = None if entry.cadence is None else Interval.parse(entry.cadence, "cadence")
-    agreed = None if entry.quantity is None else _quantity(entry.quantity, "quantity")
+    agreed = None if entry.quantity is None else parse_quantity(entry.quantity, "quantity")
     meter_id = None
     if entry.meter is not None:
-        meter = meters.get(entry.meter)
-        if meter is None:
-            raise NotFoundError(f"meter: there is none called {entry.meter!r}; create it first")
-        check_meter(price, meter)
+        meter = _meter(meters, entry.meter, "meter")
+        for each in (price, *others):
+            check_meter(each, meter)
         meter_id = meter.id
-    return RateCard(entry.key, entry.name, price, meter_id, cadence, quantity=agreed)
+    return RateCard(
+        entry.key, entry.name, price, meter_id, cadence, quantity=agreed, others=tuple(others)
+    )
+
+
+def _check_meters(
+    phase: Phase, cards: Sequence[RateCard], meters: Mapping[str, MeterDefinition]
+) -> None:
+    """Refuse prices of a phase that ask for what the meters of their lines cannot tell."""
+    known = {meter.id: meter for meter in meters.values()}
+    for card in cards:
+        for price in phase.prices.get(card.key, ()):
+            card.priced(price)
+            if card.meter_id is not None:
+                check_meter(price, known[card.meter_id])
+
+
+def _meter(meters: Mapping[str, MeterDefinition], slug: str, field: str) -> MeterDefinition:
+    if slug not in meters:
+        raise NotFoundError(f"{field}: there is none called {slug!r}; create it first")
+    return meters[slug]
+
+
+def _prices(entry: RateCardEntry | PhasePriceEntry, currency: Currency) -> list[PriceTerms]:
+    """A line's price in each currency, that of the plan first."""
+    main, others = entry.price, dict(entry.prices)
+    path = "price"
+    if main is None:
+        main, path = others.pop(currency.code, None), f"prices.{currency}"
+    if main is None:
+        raise ValidationError(
+            f"price: missing; add it, in {currency}, the currency of the plan", field="price"
+        )
+    if currency.code in others:
+        raise ValidationError(
+            f"prices.{currency}: `price` is in {currency} already; give one of the two",
+            field=f"prices.{currency}",
+        )
+    with located(path):
+        found = [price_of(main, currency)]
+    for code in sorted(others):
+        with located(f"prices.{code}"):
+            found.append(price_of(others[code], Currency(code)))
+    return found
+
+
+def _phase(entry: PhaseEntry, currency: Currency, meters: Mapping[str, MeterDefinition]) -> Phase:
+    prices: dict[str, tuple[PriceTerms, ...]] = {}
+    for index, each in enumerate(entry.prices):
+        with located(f"prices[{index}]"):
+            if each.key in prices:
+                raise ValidationError(f"key: {each.key!r} is priced twice", field="key")
+            prices[each.key] = tuple(_prices(each, currency))
+    return Phase(
+        entry.key,
+        entry.name,
+        None if entry.lasts is None else Interval.lasting(entry.lasts),
+        entry.trial,
+        frozenset(_meter(meters, slug, "free_meters").id for slug in entry.free_meters),
+        prices,
+        {key: parse_quantity(each, f"quantities.{key}") for key, each in entry.quantities.items()},
+    )
 
 
 def price_of(written: Mapping[str, Any], currency: Currency) -> PriceTerms:
@@ -173,8 +285,8 @@ def price_of(written: Mapping[str, Any], currency: Currency) -> PriceTerms:
     return price_terms(str(model), currency.code, parameters, str(rounding), adjustments)
 
 
-def _entitlement(entry: EntitlementEntry, features: Mapping[str, Feature]) -> PlanEntitlement:
-    feature = features.get(entry.feature)
+def entitlement_of(entry: EntitlementEntry, feature: Feature | None) -> PlanEntitlement:
+    """What is written about a feature. Raises `NotFoundError` for none, `ValidationError`."""
     if feature is None:
         raise NotFoundError(f"feature: there is none called {entry.feature!r}; create it first")
     metered = {"limit": entry.limit, "reset": entry.reset, "hard": entry.hard or None}
@@ -185,24 +297,8 @@ def _entitlement(entry: EntitlementEntry, features: Mapping[str, Feature]) -> Pl
     if (feature.kind == "static") != (entry.value is not None):
         need = "needs" if feature.kind == "static" else "has no"
         raise ValidationError(f"value: a {feature.kind} feature {need} value", field="value")
-    limit = None if entry.limit is None else _quantity(entry.limit, "limit")
+    limit = None if entry.limit is None else parse_quantity(entry.limit, "limit")
     if entry.hard and limit is None:
         raise ValidationError("hard: there is no limit to hold; add one", field="hard")
     reset = None if entry.reset is None else Interval.parse(entry.reset, "reset")
     return PlanEntitlement(feature.id, feature.slug, limit, entry.hard, reset, entry.value)
-
-
-def _quantity(written: str | int, field: str) -> Decimal:
-    """A limit, or a number of units, as an exact decimal. Raises `ValidationError`."""
-    try:
-        number = Decimal(written)
-    except InvalidOperation:
-        number = Decimal(-1)
-    exponent = number.as_tuple().exponent
-    if not (number.is_finite() and 0 <= number < _LIMIT_BELOW and int(exponent) >= -_DECIMALS):
-        raise ValidationError(
-            f"{field}: {written!r} is no quantity: give 0 to below 10^15, with at most {_DECIMALS}"
-            " decimals",
-            field=field,
-        )
-    return Decimal(f"{number.normalize():f}") if number else Decimal(0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final, Literal
@@ -11,11 +11,13 @@ from typing import Any, Final, Literal
 import polars as pl
 
 from catalog.meter_definition import check_slug
+from catalog.phases import Phase, check_phases
 from catalog.prices import PriceTerms, content_hash
 from core.calendar.intervals import MONTHLY, Interval
 from core.errors import ValidationError
 from core.ids import FeatureId, MeterId
 from core.money import Currency
+from core.refusals import located
 from rating.engine import rate_period
 from rating.errors import LineOrderError
 from rating.frames import LINES, USAGE
@@ -36,7 +38,8 @@ class RateCard:
     `key` names the line for ever, across versions; `name` is what the invoice says. Billed in
     arrears, for each period of the subscriptions whose billing cycle is its `cadence`; of all where
     it has none. With a `quantity` it is for units that are agreed, such as seats: so many, unless
-    the subscription says another number; it then has no meter.
+    the subscription says another number; it then has no meter. `price` is in the plan's currency,
+    `others` are in others.
     """
 
     key: str
@@ -46,6 +49,7 @@ class RateCard:
     cadence: Interval | None = None
     timing: str = "in_arrears"
     quantity: Decimal | None = None
+    others: tuple[PriceTerms, ...] = ()
 
     def __post_init__(self) -> None:
         check_slug(self.key, "key")
@@ -59,6 +63,25 @@ class RateCard:
                 f"meter: the price model {self.price.model} of line {self.key!r} {need}",
                 field="meter",
             )
+
+    def priced(self, price: PriceTerms) -> RateCard:
+        """The line at another price alone. Raises `ValidationError` for one of another kind."""
+        model, was = price.rated_by, self.price.rated_by
+        if (model.metered, model.of_lines) != (was.metered, was.of_lines):
+            raise ValidationError(
+                f"price: line {self.key!r} is {self._kind}, and {price.model} is no price for that;"
+                " take another model",
+                field="price",
+            )
+        return replace(self, price=price, others=())
+
+    @property
+    def _kind(self) -> str:
+        if self.meter_id is not None:
+            return "for the usage of a meter"
+        if self.quantity is not None:
+            return "for an agreed quantity"
+        return "a percentage of other lines" if self.price.rated_by.of_lines else "a fee"
 
     def _check_agreed(self) -> None:
         model = self.price.rated_by
@@ -106,10 +129,16 @@ class PlanTerms:
     currency: Currency
     rate_cards: tuple[RateCard, ...]
     entitlements: tuple[PlanEntitlement, ...] = ()
+    phases: tuple[Phase, ...] = ()
 
     def __post_init__(self) -> None:
         _check_lines(self.currency, self.rate_cards)
-        _check_percentages(self.rate_cards)
+        check_phases(
+            self.phases,
+            {card.key: card.meter_id for card in self.rate_cards},
+            frozenset(card.key for card in self.rate_cards if card.quantity is not None),
+        )
+        self._check_prices()
         features = [each.feature for each in self.entitlements]
         twice = sorted({name for name in features if features.count(name) > 1})
         if twice:
@@ -117,8 +146,51 @@ class PlanTerms:
                 f"entitlements: the feature {twice[0]!r} is given twice", field="entitlements"
             )
 
+    def _check_prices(self) -> None:
+        """In each currency and phase; percentages once for each way in which they stand."""
+        seen: set[frozenset[tuple[str, str]]] = set()
+        for currency in self.currencies:
+            listed = self.cards_in(currency)
+            for index, phase in [(None, None), *enumerate(self.phases)]:
+                with located("" if index is None else f"phases[{index}]"):
+                    cards = listed if phase is None else _in_phase(listed, phase, currency)
+                    shares = frozenset(
+                        (card.key, card.price.content_hash)
+                        for card in cards
+                        if card.price.rated_by.of_lines
+                    )
+                    if shares not in seen:
+                        check_priced_lines(cards)
+                    seen.add(shares)
+
+    @property
+    def currencies(self) -> tuple[Currency, ...]:
+        """All that some price is in; the plan's first."""
+        written = [
+            *(each for card in self.rate_cards for each in (card.price, *card.others)),
+            *(each for phase in self.phases for some in phase.prices.values() for each in some),
+        ]
+        others = {each.currency.code for each in written} - {self.currency.code}
+        return (self.currency, *(Currency(code) for code in sorted(others)))
+
+    def cards_in(self, currency: Currency, phase: Phase | None = None) -> tuple[RateCard, ...]:
+        """The lines as they are sold in a currency, and priced in a phase.
+
+        Raises `ValidationError` for a line that has no price there.
+        """
+        listed = tuple(
+            card.priced(_price_in(currency, card.key, (card.price, *card.others), "rate_cards"))
+            for card in self.rate_cards
+        )
+        return listed if phase is None else _in_phase(listed, phase, currency)
+
     def check_kind(self, kind: PlanKind) -> None:
-        """Raise `ValidationError` for a line of an add-on that is not sold so many times."""
+        """Raise `ValidationError` for what an add-on cannot have: a fee by itself, phases."""
+        if kind == "addon" and self.phases:
+            raise ValidationError(
+                "phases: an add-on has none; give them to the plan that it is bought beside",
+                field="phases",
+            )
         for index, card in enumerate(self.rate_cards):
             if kind == "addon" and card.meter_id is None and card.quantity is None:
                 raise ValidationError(
@@ -133,14 +205,17 @@ class PlanTerms:
         cycles = {cadence for cadence in cadences if cadence is not None} or {MONTHLY}
         prices = {}
         for cycle in sorted(cycles, key=str):
-            fees = [
-                Decimal(card.price.parameters["amount"])
-                for card in self.rate_cards
-                if card.price.model == _FLAT and card.cadence in {None, cycle}
-            ]
-            amount = f"{sum(fees, Decimal(0)):f}"
-            prices[str(cycle)] = {"amount": amount, "currency": self.currency.code}
+            first, *others = [self._fees(cycle, each) for each in self.currencies]
+            prices[str(cycle)] = first | ({"others": others} if others else {})
         return prices
+
+    def _fees(self, cycle: Interval, currency: Currency) -> dict[str, Any]:
+        fees = [
+            Decimal(card.price.parameters["amount"])
+            for card in self.cards_in(currency)
+            if card.price.model == _FLAT and card.cadence in {None, cycle}
+        ]
+        return {"amount": f"{sum(fees, Decimal(0)):f}", "currency": currency.code}
 
     @property
     def content_hash(self) -> str:
@@ -154,6 +229,7 @@ class PlanTerms:
                 "cadence": card.cadence and str(card.cadence),
                 "timing": card.timing,
                 **({} if card.quantity is None else {"quantity": f"{card.quantity:f}"}),
+                **({"prices": sorted(o.content_hash for o in card.others)} if card.others else {}),
             }
             for card in self.rate_cards
         ]
@@ -169,10 +245,31 @@ class PlanTerms:
                 }
                 for each in sorted(self.entitlements, key=lambda each: each.feature)
             ]
+        if self.phases:
+            content["phases"] = [phase.hashed() for phase in self.phases]
         return content_hash(content)
 
 
-def _check_percentages(rate_cards: Sequence[RateCard]) -> None:
+def _in_phase(cards: Sequence[RateCard], phase: Phase, currency: Currency) -> tuple[RateCard, ...]:
+    return tuple(
+        card.priced(_price_in(currency, card.key, phase.prices[card.key], "prices"))
+        if card.key in phase.prices
+        else card
+        for card in cards
+    )
+
+
+def _price_in(currency: Currency, key: str, prices: Sequence[PriceTerms], field: str) -> PriceTerms:
+    for price in prices:
+        if price.currency == currency:
+            return price
+    raise ValidationError(
+        f"{field}: line {key!r} has no price in {currency}, in which the plan is sold; add one",
+        field=field,
+    )
+
+
+def check_priced_lines(rate_cards: Sequence[RateCard]) -> None:
     """Refuse percentages of lines that wait for each other: rating would, in every period."""
     if not any(card.price.rated_by.of_lines for card in rate_cards):
         return

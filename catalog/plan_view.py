@@ -10,12 +10,14 @@ from typing import Any
 from uuid import UUID
 
 import sql
+from catalog.line_prices import OtherPrices, other_prices
 from catalog.meter_definition import is_slug
 from catalog.plan_terms import PlanKind
 from catalog.price_store import price_of_row, shown_price
 from core.clock import Clock
 from core.errors import NotFoundError
 from core.ids import PlanId, TenantId, format_id
+from core.money import Currency
 from db.outbox import Change, append
 from db.postgres import Connection
 from rating.explain import plain
@@ -139,12 +141,13 @@ def _shown(
 ) -> dict[UUID, dict[str, Any]]:
     """Rows of versions as they are shown, by id."""
     values = {"tenant_id": tenant_id, "plan_version_ids": [row["id"] for row in rows]}
-    cards: defaultdict[UUID, list[dict[str, Any]]] = defaultdict(list)
+    cards: defaultdict[UUID, list[Mapping[str, Any]]] = defaultdict(list)
     for card in conn.execute(sql.load("postgres/queries/select_plan_lines"), values):
-        cards[card["plan_version_id"]].append(_shown_card(card))
+        cards[card["plan_version_id"]].append(card)
     given: defaultdict[UUID, list[dict[str, Any]]] = defaultdict(list)
     for each in conn.execute(sql.load("postgres/queries/select_plan_entitlements"), values):
         given[each.pop("plan_version_id")].append(each)
+    others = other_prices(conn, tenant_id, [row["id"] for row in rows])
     return {
         row["id"]: {
             "id": format_id("plv", row["id"]),
@@ -152,17 +155,25 @@ def _shown(
             "number": row["number"],
             "status": "active" if row["archived_at"] is None else "archived",
             "currency": row["currency"],
+            "currencies": _currencies(row, others[row["id"]]),
             "content_hash": row["content_hash"],
             "activated_at": row["valid_from"].isoformat(),
             "archived_at": row["archived_at"] and row["archived_at"].isoformat(),
-            "rate_cards": cards[row["id"]],
+            "rate_cards": [_shown_card(card, others[row["id"]]) for card in cards[row["id"]]],
+            "phases": others[row["id"]].shown_phases(Currency(row["currency"])),
             "entitlements": given[row["id"]],
         }
         for row in rows
     }
 
 
-def _shown_card(card: Mapping[str, Any]) -> dict[str, Any]:
+def _currencies(row: Mapping[str, Any], others: OtherPrices) -> list[str]:
+    """All that the version is sold in; the plan's first."""
+    main = row["currency"]
+    return [main, *sorted({currency for _, _, currency in others.prices} - {main})]
+
+
+def _shown_card(card: Mapping[str, Any], others: OtherPrices) -> dict[str, Any]:
     agreed = card["quantity"]
     return {
         "key": card["key"],
@@ -171,4 +182,5 @@ def _shown_card(card: Mapping[str, Any]) -> dict[str, Any]:
         "cadence": card["cadence"],
         "quantity": None if agreed is None else plain(agreed),
         "price": shown_price(price_of_row(card), card["price_version"]),
+        "prices": others.shown_prices(card["key"], None),
     }

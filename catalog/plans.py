@@ -12,13 +12,14 @@ from psycopg.types.json import Jsonb
 import sql
 from catalog.features import refuse_archived
 from catalog.meters import check_slug
-from catalog.plan_terms import PlanEntitlement, PlanKind, PlanTerms, RateCard
+from catalog.phases import Phase
+from catalog.plan_terms import PlanEntitlement, PlanKind, PlanTerms
 from catalog.plan_view import tell_plan
-from catalog.price_store import insert_price
+from catalog.price_store import LinePrices
 from catalog.prices import PriceTerms
 from core.clock import Clock
 from core.errors import ConflictError, NotFoundError
-from core.ids import PlanId, PriceId, TenantId, format_id, new_uuid
+from core.ids import PlanId, TenantId, format_id, new_uuid
 from core.money import Currency
 from db.outbox import Change, append
 from db.postgres import Connection
@@ -77,7 +78,7 @@ def ensure_plan_version(
             "now": clock.now(),
         },
     )
-    _insert_rate_cards(conn, clock, tenant_id, version, terms.rate_cards)
+    _insert_rate_cards(conn, clock, tenant_id, version, terms)
     _insert_entitlements(conn, clock, tenant_id, version, terms.entitlements)
     shown = format_id("plv", version.id)
     facts = {"id": shown, "plan": slug, "number": version.number, "currency": currency.code}
@@ -176,33 +177,87 @@ def _insert_rate_cards(
     clock: Clock,
     tenant_id: TenantId,
     version: PlanVersion,
-    rate_cards: Sequence[RateCard],
+    terms: PlanTerms,
 ) -> None:
-    known = {
-        row["key"]: row
-        for row in conn.execute(
-            sql.load("postgres/queries/select_newest_prices"),
-            {"tenant_id": tenant_id, "plan_id": version.plan_id},
-        )
-    }
-    for position, card in enumerate(rate_cards, start=1):
+    prices = LinePrices(conn, clock, tenant_id, version.plan_id)
+    ids = {card.key: new_uuid(clock) for card in terms.rate_cards}
+    for position, card in enumerate(terms.rate_cards, start=1):
         conn.execute(
             sql.load("postgres/queries/insert_rate_card"),
             {
-                "id": new_uuid(clock),
+                "id": ids[card.key],
                 "tenant_id": tenant_id,
                 "plan_version_id": version.id,
                 "position": position,
                 "key": card.key,
                 "name": card.name,
                 "meter_id": card.meter_id,
-                "price_id": _ensure_price(conn, clock, tenant_id, card.price, known.get(card.key)),
+                "price_id": prices.ensure(card.key, card.price),
                 "cadence": card.cadence and str(card.cadence),
                 "timing": card.timing,
                 "quantity": card.quantity,
                 "now": clock.now(),
             },
         )
+    others = {card.key: card.others for card in terms.rate_cards}
+    _insert_prices(conn, clock, tenant_id, prices, ids, others)
+    for position, phase in enumerate(terms.phases, start=1):
+        phase_id = _insert_phase(conn, clock, tenant_id, version, position, phase)
+        _insert_prices(conn, clock, tenant_id, prices, ids, phase.prices, phase_id)
+
+
+def _insert_phase(
+    conn: Connection,
+    clock: Clock,
+    tenant_id: TenantId,
+    version: PlanVersion,
+    position: int,
+    phase: Phase,
+) -> UUID:
+    phase_id = new_uuid(clock)
+    conn.execute(
+        sql.load("postgres/queries/insert_plan_phase"),
+        {
+            "id": phase_id,
+            "tenant_id": tenant_id,
+            "plan_version_id": version.id,
+            "position": position,
+            "key": phase.key,
+            "name": phase.name,
+            "lasts": phase.lasts and phase.lasts.duration,
+            "trial": phase.trial,
+            "free_meters": sorted(phase.free_meters),
+            "quantities": Jsonb({key: f"{each:f}" for key, each in phase.quantities.items()}),
+            "now": clock.now(),
+        },
+    )
+    return phase_id
+
+
+def _insert_prices(
+    conn: Connection,
+    clock: Clock,
+    tenant_id: TenantId,
+    known: LinePrices,
+    card_ids: Mapping[str, UUID],
+    prices: Mapping[str, Sequence[PriceTerms]],
+    phase_id: UUID | None = None,
+) -> None:
+    """Prices of lines beside those of their rate cards: in other currencies, or of a phase."""
+    for key, some in prices.items():
+        for price in some:
+            conn.execute(
+                sql.load("postgres/queries/insert_rate_card_price"),
+                {
+                    "id": new_uuid(clock),
+                    "tenant_id": tenant_id,
+                    "rate_card_id": card_ids[key],
+                    "phase_id": phase_id,
+                    "currency": price.currency.code,
+                    "price_id": known.ensure(key, price),
+                    "now": clock.now(),
+                },
+            )
 
 
 def _insert_entitlements(
@@ -227,17 +282,3 @@ def _insert_entitlements(
                 "now": clock.now(),
             },
         )
-
-
-def _ensure_price(
-    conn: Connection,
-    clock: Clock,
-    tenant_id: TenantId,
-    price: PriceTerms,
-    newest: dict[str, Any] | None,
-) -> PriceId:
-    """The line's price: the one it had, if the terms are the same, else a new one."""
-    if newest is not None and newest["content_hash"] == price.content_hash:
-        return PriceId(newest["price_id"])
-    version = 1 if newest is None else newest["version"] + 1
-    return insert_price(conn, clock, tenant_id, price, version)

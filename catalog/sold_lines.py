@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 import sql
+from catalog.line_prices import NO_OTHERS, OtherPrices, other_prices
 from catalog.meter_definition import MeterDefinition
-from catalog.plan_terms import PlanTerms, RateCard
-from catalog.price_store import terms_of_row
+from catalog.plan_terms import RateCard, check_priced_lines
+from catalog.price_store import terms_of, terms_of_row
 from catalog.priced_meters import check_meter
 from catalog.prices import PriceTerms
 from core.calendar.intervals import Interval
-from core.errors import InternalError, ValidationError
+from core.errors import InternalError
 from core.ids import MeterId, PlanId, TenantId
+from core.money import Currency
 from db.postgres import Connection
 
 
@@ -28,34 +30,29 @@ class SoldLines:
     plan: str
     cards: tuple[RateCard, ...]
     meters: Mapping[MeterId, MeterDefinition]
+    others: OtherPrices = NO_OTHERS
 
-    def check_prices(self, prices: Mapping[str, PriceTerms]) -> None:
-        """Raise `ValidationError` where lines cannot have these prices, by key, all at a time."""
-        cards = tuple(
-            self._repriced(card, prices[card.key]) if card.key in prices else card
-            for card in self.cards
-        )
-        PlanTerms(cards[0].price.currency, cards)
+    def check_prices(
+        self, prices: Mapping[str, PriceTerms], phase: str | None, currency: Currency
+    ) -> None:
+        """Raise `ValidationError` where lines cannot have these prices, by key, all at a time.
+
+        The others cost what they do in a phase and a currency.
+        """
+        cards = []
+        for card in self.cards:
+            listed = self.others.price(card.key, phase, currency.code)
+            if card.key in prices:
+                cards.append(self._repriced(card, prices[card.key]))
+            else:
+                cards.append(card if listed is None else card.priced(terms_of(listed.price)))
+        check_priced_lines(cards)
 
     def _repriced(self, card: RateCard, price: PriceTerms) -> RateCard:
-        model, was = price.rated_by, card.price.rated_by
-        if (model.metered, model.of_lines) != (was.metered, was.of_lines):
-            raise ValidationError(
-                f"price: line {card.key!r} of plan {self.plan!r} is {_kind(card)}, and"
-                f" {price.model} is no price for that; take another model",
-                field="price",
-            )
+        repriced = card.priced(price)
         if card.meter_id is not None:
             check_meter(price, self.meters[card.meter_id])
-        return replace(card, price=price)
-
-
-def _kind(card: RateCard) -> str:
-    if card.meter_id is not None:
-        return "for the usage of a meter"
-    if card.quantity is not None:
-        return "for an agreed quantity"
-    return "a percentage of other lines" if card.price.rated_by.of_lines else "a fee"
+        return repriced
 
 
 def sold_lines(
@@ -68,6 +65,7 @@ def sold_lines(
         {"tenant_id": tenant_id, "plan_version_ids": sorted(set(version_ids))},
     ):
         rows[row["plan_version_id"]].append(row)
+    others = other_prices(conn, tenant_id, rows)
     return {
         version_id: SoldLines(
             PlanId(lines[0]["plan_id"]),
@@ -78,6 +76,7 @@ def sold_lines(
                 for row in lines
                 if row["meter_id"]
             },
+            others[version_id],
         )
         for version_id, lines in rows.items()
     }

@@ -104,7 +104,7 @@ def read_shape(model: PriceModel, parameters: Mapping[str, Any], path: str) -> S
     at = f"{path}.tiers" if path else "tiers"
     found = lint_tiers(tiers, whole_quantity=not model.marginal, path=at)
     plain = [
-        {name: value for name, value in tier.items() if name != "above"}
+        {name: value for name, value in tier.items() if name != "above" and value is not None}
         for tier in parameters["tiers"]
     ]
     return Shape({**parameters, "tiers": plain}, tiers, tuple(found))

@@ -38,7 +38,7 @@ def print_invoices(invoices: Sequence[Invoice]) -> None:
         document = invoice_document(invoice)
         rows.append(
             (
-                invoice.number or "(draft)",
+                invoice.number or f"({invoice.status.replace('_', ' ')})",
                 invoice.status,
                 str(invoice.buyer["name"]),
                 f"{document['period']['start']} .. {document['period']['end']}",
@@ -52,7 +52,10 @@ def print_invoices(invoices: Sequence[Invoice]) -> None:
 def print_invoice(document: Mapping[str, Any]) -> None:
     """An invoice on stdout as on paper: its lines, tiers below them, and the total."""
     view = invoice_view(document)
-    print(f"{view['title']} · {view['buyer']['name']} · {view['period']} ({view['time_zone']})")
+    if view["notice"]:
+        print(view["notice"])
+    period = f"{view['period']} ({view['time_zone']})" if view["period"] else view["issued"]
+    print(f"{view['title']} · {view['buyer']['name']} · {period}")
     rows = []
     for row in view["rows"]:
         price = " ".join(each for each in (row["unit_amount"], row["per"]) if each)

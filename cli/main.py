@@ -18,7 +18,9 @@ COMMANDS: Final = (
     "logs",
     "migrate",
     "apply",
+    "catalog",
     "tenants",
+    "sandbox",
     "keys",
     "meters",
     "features",
@@ -26,6 +28,9 @@ COMMANDS: Final = (
     "customers",
     "subscriptions",
     "contracts",
+    "entitlements",
+    "move-in",
+    "payers",
     "prices",
     "rate",
     "ingest",
@@ -43,7 +48,7 @@ COMMANDS: Final = (
     "rebuild",
     "repair",
 )
-"""In the order of `tollbook --help`: each is a module of `cli.commands`."""
+"""In the order of `tollbook --help`: each is a module of `cli.commands`, with _ for -."""
 
 
 def build_app() -> typer.Typer:
@@ -56,12 +61,13 @@ def build_app() -> typer.Typer:
         add_completion=False,
     )
     for name in COMMANDS:
-        module = importlib.import_module(f"cli.commands.{name}")
+        word = name.replace("-", "_")
+        module = importlib.import_module(f"cli.commands.{word}")
         group = getattr(module, "app", None)
         if isinstance(group, typer.Typer):
             app.add_typer(group, name=name)
         else:
-            app.command(name)(getattr(module, name))
+            app.command(name)(getattr(module, word))
     return app
 
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -16,6 +16,18 @@ from rich.text import Text
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
+
+_WIDE: Final = 10_000
+
+
+class Resource(Protocol):
+    """What has a form that is shown outside."""
+
+    def as_resource(self) -> dict[str, Any]:
+        """That form."""
+
+
+_Shown = TypeVar("_Shown", bound=Resource)
 
 
 @contextmanager
@@ -49,7 +61,24 @@ def print_table(
         table.add_column(name, justify="right" if name in numbers else "left")
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
-    Console().print(table)
+    console = Console()
+    if not console.is_terminal:
+        console.width = _WIDE  # programs read whole cells, and whole lines
+    console.print(table)
+
+
+def print_list(
+    found: Sequence[_Shown],
+    as_json: bool,
+    columns: Sequence[str],
+    row: Callable[[_Shown], Sequence[str]],
+    numbers: Container[str] = (),
+) -> None:
+    """What a list command found: resources as JSON for programs, a table of `row`s for people."""
+    if as_json:
+        print(json.dumps([each.as_resource() for each in found], indent=2, ensure_ascii=False))
+    else:
+        print_table([row(each) for each in found], columns, numbers)
 
 
 def print_resource(resource: Mapping[str, Any], as_json: bool, done: str) -> None:

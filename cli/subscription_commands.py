@@ -9,7 +9,7 @@ import typer
 
 from cli.options import Json, StateDir
 from cli.output import print_resource
-from cli.tenants import TenantSlug, tenant_transaction
+from cli.tenants import TenantSlug, tenant_clock, tenant_transaction
 
 SubscriptionName = Annotated[str, typer.Argument(help="The subscription's id or slug.")]
 AsOf = Annotated[str | None, typer.Option(help="When it is done: an instant. Default: now.")]
@@ -48,14 +48,15 @@ def _do(
     as_json: bool,
     **given: Any,
 ) -> None:
-    from core.clock import SystemClock
     from subscriptions.commands.bodies import parse_command
     from subscriptions.life.operate import perform
 
     body = parse_command(command, given)
     with tenant_transaction(state_dir, tenant) as (conn, tenant_id):
         wanted = body.resolve(conn, tenant_id)
-        found = perform(conn, SystemClock(), tenant_id, name, wanted, as_of=body.as_of)
+        found = perform(
+            conn, tenant_clock(conn, tenant_id), tenant_id, name, wanted, as_of=body.as_of
+        )
     done = f"subscription {found.slug} is {found.standing.status}, revision {found.revision}"
     print_resource(found.as_resource(), as_json, done)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from core.clock import Clock
     from core.ids import TenantId
     from db.postgres import Connection, Database
     from identity.tenants import Tenant
@@ -38,6 +39,14 @@ def chosen_tenant(conn: Connection, slug: str | None) -> Tenant:
         raise ValidationError(f"--tenant: say which tenant is meant: {names}")
     act(conn, Acting(tenants[0].id, OPERATOR))
     return tenants[0]
+
+
+def tenant_clock(conn: Connection, tenant_id: TenantId) -> Clock:
+    """The time of the tenant for this transaction: the machine's, or that of its sandbox."""
+    from core.clock import SystemClock
+    from identity.sandboxes import clock_of
+
+    return clock_of(conn, SystemClock(), tenant_id)
 
 
 def open_database(state_dir: Path) -> Database:

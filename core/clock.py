@@ -20,6 +20,10 @@ class Clock(Protocol):
         """The same in microseconds since 1970-01-01T00:00Z."""
         ...
 
+    def machine(self) -> Clock:
+        """The clock of the machine, whosever time this one tells: for ids, logs and expiry."""
+        ...
+
 
 class SystemClock:
     """The machine's wall clock."""
@@ -32,9 +36,13 @@ class SystemClock:
         """The same in microseconds since 1970-01-01T00:00Z."""
         return time.time_ns() // 1000
 
+    def machine(self) -> Clock:
+        """Itself."""
+        return self
+
 
 class ManualClock:
-    """A clock that moves only when it is told to: sandboxes and tests."""
+    """A clock that moves only when it is told to, in place of the machine's: for tests."""
 
     def __init__(self, start: datetime) -> None:
         if start.tzinfo is None:
@@ -49,11 +57,35 @@ class ManualClock:
         """The same in microseconds since 1970-01-01T00:00Z."""
         return epoch_micros(self._now)
 
+    def machine(self) -> Clock:
+        """Itself."""
+        return self
+
     def advance(self, by: timedelta) -> None:
         """Move forward by `by`; a clock never goes back."""
         if by < timedelta(0):
             raise ValueError(f"a clock cannot go back by {by}")
         self._now += by
+
+
+class SandboxClock:
+    """The time of a sandbox tenant, which stands still at `at`, beside that of the machine."""
+
+    def __init__(self, at: datetime, machine: Clock) -> None:
+        self._at = at
+        self._machine = machine
+
+    def now(self) -> datetime:
+        """Where the tenant's time stands."""
+        return self._at
+
+    def now_micros(self) -> int:
+        """The same in microseconds since 1970-01-01T00:00Z."""
+        return epoch_micros(self._at)
+
+    def machine(self) -> Clock:
+        """The clock that goes on by itself."""
+        return self._machine
 
 
 def epoch_micros(at: datetime) -> int:

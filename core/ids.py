@@ -39,6 +39,9 @@ PREFIXES: Final = frozenset(
         "cor",
         "fea",
         "pym",
+        "ovr",
+        "grt",
+        "usr",
     }
 )
 _RANDOM_BITS: Final = 74
@@ -51,8 +54,8 @@ def uuid7_of(unix_ms: int, random_bits: int) -> UUID:
 
 
 def new_uuid(clock: Clock) -> UUID:
-    """A fresh UUIDv7 at the clock's time: sorts by creation, cannot be guessed."""
-    return uuid7_of(clock.now_micros() // 1000, secrets.randbits(_RANDOM_BITS))
+    """A fresh UUIDv7 at the machine's time: sorts by creation, cannot be guessed."""
+    return uuid7_of(clock.machine().now_micros() // 1000, secrets.randbits(_RANDOM_BITS))
 
 
 def format_id(prefix: str, value: UUID) -> str:

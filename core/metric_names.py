@@ -76,3 +76,12 @@ STREAM_RETRIES: Final = "tollbook_stream_retries"
 
 STREAM_HALTED: Final = "tollbook_stream_halted_partitions"
 """Gauge: partitions that wait for an operator's decision about a record."""
+
+ENTITLEMENT_CHECKS: Final = "tollbook_entitlement_checks"
+"""Counter by `source`: checks told from `memory`, `read` for them, or `stale`: a server is away."""
+
+ENTITLEMENT_AGE_SECONDS: Final = "tollbook_entitlement_age_seconds"
+"""Histogram: how old what is told of a check is."""
+
+ENTITLEMENT_UNSENT_RECORDS: Final = "tollbook_entitlement_unsent_records"
+"""Counter: records of use whose events a later sweep sent, as the call that wrote them did not."""

@@ -6,7 +6,6 @@ is live of the posted events, post the old ones again as they were.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -19,12 +18,13 @@ import polars as pl
 from clickhouse_connect.driver.client import Client
 
 from core.acting import OPERATOR, Acting
-from core.clock import Clock, monotonic_seconds
+from core.clock import Clock
 from core.cloudevents.wire import WireEvent
 from core.endpoints import Endpoints
-from core.errors import DependencyDownError, ValidationError
+from core.errors import ValidationError
 from core.events import VOID_TYPE, event_key
 from core.ids import TenantId
+from corrections.covering import COVER_SECONDS, covering_cut
 from corrections.event_file import check_file, events_of_file
 from corrections.operations import (
     Operation,
@@ -38,7 +38,6 @@ from corrections.operations import (
 from corrections.posting import Poster
 from db.clickhouse import connect_clickhouse
 from db.postgres import Connection, Database
-from streams.lag import read_lag
 from usage.cut import Cut
 from usage.event_history import Span, live_events
 from usage.look import read_look
@@ -46,8 +45,6 @@ from usage.look import read_look
 BLOCK_EVENTS: Final = 1_000
 """Events that are posted together."""
 
-_COVER_SECONDS: Final = 60.0
-_POLL_SECONDS: Final = 0.5
 _SECOND: Final = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 Report = Callable[[str, int], None]
@@ -61,7 +58,7 @@ class Servers:
     endpoints: Endpoints
     db: Database
     clock: Clock
-    cover_seconds: float = _COVER_SECONDS
+    cover_seconds: float = COVER_SECONDS
 
     def transaction(self, tenant_id: TenantId) -> AbstractContextManager[Connection]:
         """A unit of work for a tenant."""
@@ -91,7 +88,7 @@ def apply_correction(
     client = connect_clickhouse(servers.endpoints.clickhouse)
     try:
         if operation is None:
-            cut = covering_cut(servers, client)
+            cut = _covering(servers, client)
             with servers.transaction(tenant_id) as conn:
                 operation = begin_operation(conn, servers.clock, tenant_id, plan, cut)
         else:
@@ -127,7 +124,7 @@ def revert_correction(
     client = connect_clickhouse(servers.endpoints.clickhouse)
     try:
         poster = Poster(servers.endpoints, servers.clock, tenant_id)
-        now = live_events(client, tenant_id, operation.spans, covering_cut(servers, client))
+        now = live_events(client, tenant_id, operation.spans, _covering(servers, client))
         posted = (block.filter(pl.col("source") == operation.source) for block in now)
         voids = _blocks(_voids(operation.revert_source, posted))
         poster.post(voids, lambda done: report("voiding", done))
@@ -140,28 +137,11 @@ def revert_correction(
         return advance(conn, servers.clock, operation, "reverted")
 
 
-def covering_cut(servers: Servers, client: Client) -> Cut:
-    """A cut that covers all that is in the log now: workers are waited for.
-
-    Raises `DependencyDownError` when they do not get there in time.
-    """
-    ends = {
-        (lag.generation, lag.partition): lag.log_end
-        for lag in read_lag(servers.endpoints, servers.clock)
-    }
-    deadline = monotonic_seconds() + servers.cover_seconds
-    while True:
-        cut = read_look(client).cut
-        covered = cut.by_partition()
-        missing = sum(max(0, end - covered.get(part, 0)) for part, end in ends.items())
-        if not missing:
-            return cut
-        if monotonic_seconds() > deadline:
-            raise DependencyDownError(
-                f"{missing} records of the log are not counted yet: see that stream workers run,"
-                " then repeat the command"
-            )
-        time.sleep(_POLL_SECONDS)
+def _covering(servers: Servers, client: Client) -> Cut:
+    """A cut that covers all that is in the log now. Raises `DependencyDownError`."""
+    return covering_cut(
+        servers.endpoints, servers.clock, lambda: read_look(client).cut, servers.cover_seconds
+    )
 
 
 def _voids(source: str, blocks: Iterator[pl.DataFrame]) -> Iterator[WireEvent]:

@@ -1,14 +1,16 @@
 """A repeated request gets the first answer again, not a second effect.
 
 The answer is stored in the transaction that has the effect, so there is never one without the
-other, and a request that failed may be repeated with the same key.
+other, and a request that failed may be repeated with the same key. An operator
+forgets old answers (`tollbook changes prune`); after that the same key is a new request.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
+from typing import Any, Final
 
 from psycopg.types.json import Jsonb
 
@@ -16,7 +18,9 @@ import sql
 from core.clock import Clock
 from core.errors import BusinessLogicError, ConflictError
 from core.ids import TenantId
-from db.postgres import Connection
+from db.postgres import Connection, Database
+
+_BATCH: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +52,12 @@ def answer_once(
         body = answer()
         conn.execute(
             sql.load("postgres/queries/insert_idempotent_answer"),
-            row | {"fingerprint": request.fingerprint, "answer": Jsonb(body), "now": clock.now()},
+            row
+            | {
+                "fingerprint": request.fingerprint,
+                "answer": Jsonb(body),
+                "now": clock.machine().now(),
+            },
         )
         return body
     if stored["fingerprint"] != request.fingerprint:
@@ -58,3 +67,14 @@ def answer_once(
         )
     found: dict[str, Any] = stored["answer"]
     return found
+
+
+def prune(db: Database, before: datetime) -> int:
+    """Forget the answers that were given before; how many. For operators, over all tenants."""
+    query, pruned = sql.load("postgres/queries/prune_idempotent_answers"), 0
+    while True:
+        with db.transaction() as conn:
+            gone = conn.execute(query, {"before": before, "limit": _BATCH}).rowcount
+        pruned += gone
+        if gone < _BATCH:
+            return pruned

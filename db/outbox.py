@@ -87,7 +87,8 @@ class BillingEvent:
 def append(conn: Connection, clock: Clock, tenant_id: TenantId, *changes: Change) -> None:
     """Write down what this transaction changes, in this order.
 
-    Who did it and why is what the transaction acts for (`db.postgres.act`).
+    Who did it and why is what the transaction acts for (`db.postgres.act`). When is the machine's
+    time, also in a sandbox: events are kept for so long, and pruned by age.
     """
     if not changes:
         return
@@ -95,14 +96,18 @@ def append(conn: Connection, clock: Clock, tenant_id: TenantId, *changes: Change
         sql.load("postgres/queries/insert_billing_events"),
         {
             "tenant_id": tenant_id,
-            "now": clock.now(),
+            "now": clock.machine().now(),
             "ids": [new_uuid(clock) for _ in changes],
             "subjects": [change.subject for change in changes],
             "versions": [change.version for change in changes],
             "resource_ids": [change.resource_id for change in changes],
-            "payloads": [Jsonb(dict(change.payload)) for change in changes],
+            "payloads": [_payload(change) for change in changes],
         },
     )
+
+
+def _payload(change: Change) -> Jsonb:
+    return Jsonb(dict(change.payload))
 
 
 def last_position(conn: Connection, tenant_id: TenantId) -> int:

@@ -13,6 +13,9 @@ _MONTHS: Final = (
     "July", "August", "September", "October", "November", "December",
 )
 # fmt: on
+DOT: Final = " \N{MIDDLE DOT} "
+"""Between what is said one after the other."""
+
 _DASH: Final = "\N{EN DASH}"
 _MINUS: Final = "\N{MINUS SIGN}"
 

@@ -7,25 +7,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from core.money import Currency
-from documents.texts import date_text, group_digits, service_period
+from documents.texts import DOT, date_text, group_digits, service_period
 from documents.view_lines import line_rows
+
+SANDBOX_NOTICE: Final = "SANDBOX \u2013 not an invoice"
+"""What stands on every page of what a sandbox bills."""
 
 
 def invoice_view(document: Mapping[str, Any]) -> dict[str, Any]:
-    """What `invoice.typ` reads, from a document of format `tollbook.invoice.1`.
+    """What `invoice.typ` reads, from a document of format `tollbook.invoice.1`, or 2.
 
-    Instants are shown in the customer's time zone.
+    Instants are shown in the payer's time zone, the period of a group in its own.
     """
     currency = Currency(document["currency"])
     zone = ZoneInfo(document["period"]["time_zone"])
     issued = datetime.fromisoformat(document["issued_at"]).astimezone(zone)
-    lines = document["lines"]
+    together = "groups" in document
+    groups = document["groups"] if together else [document]
+    lines = [line for group in groups for line in group["lines"]]
     return {
         "draft": document["number"] is None,
+        "notice": SANDBOX_NOTICE if document.get("sandbox") else "",
         "number": document["number"] or "Draft",
         "title": f"Invoice {document['number']}" if document["number"] else "Draft invoice",
         "issued": date_text(issued),
@@ -36,17 +42,45 @@ def invoice_view(document: Mapping[str, Any]) -> dict[str, Any]:
         "payment": list(document["seller"].get("payment", [])),
         "buyer": _party(document["buyer"]) | {"id": document["buyer"]["id"]},
         "used_by": document["for"]["name"] if "for" in document else "",
-        "subscription": document["subscription"]["id"],
-        "plan": document["subscription"]["plan"],
-        "period": service_period(document["period"], zone),
+        "subscription": "" if together else document["subscription"]["id"],
+        "plan": "" if together else document["subscription"]["plan"],
+        "period": "" if together else service_period(document["period"], zone),
         "time_zone": document["period"]["time_zone"],
-        "rows": [row for line in lines for row in line_rows(line, document["period"])],
+        "rows": [row for group in groups for row in _rows(group, document, together=together)],
         "subtotal": group_digits(document["subtotal"]["amount"]),
         "total": group_digits(document["total"]["amount"]),
         "amount_due": group_digits(document["amount_due"]["amount"]),
         "unmeterable": _unmeterable_note(lines),
         "digest": document["content_hash"],
     }
+
+
+def _rows(
+    group: Mapping[str, Any], document: Mapping[str, Any], *, together: bool
+) -> list[dict[str, Any]]:
+    """The rows of its lines; of a group with its name above and its subtotal below."""
+    lines = [row for line in group["lines"] for row in line_rows(line, group["period"])]
+    rows = [{"part": "line"} | row for row in lines]
+    if not together:
+        return rows
+    name = group_name(group) or document["buyer"]["name"]
+    period = group["period"]
+    note = f"{service_period(period, ZoneInfo(period['time_zone']))} ({period['time_zone']})"
+    blank = {"small": False, "quantity": "", "unit_amount": "", "per": "", "last": True}
+    head = blank | {
+        "part": "head",
+        "description": name,
+        "note": f"{group['subscription']['plan']}{DOT}{note}",
+        "amount": "",
+    }
+    amount = group_digits(group["total"]["amount"])
+    below = {"part": "sum", "description": f"Subtotal{DOT}{name}", "note": "", "amount": amount}
+    return [head, *rows, blank | below]
+
+
+def group_name(group: Mapping[str, Any]) -> str:
+    """The tenant that a group came from, and whom it is for; nothing for the payer's own."""
+    return DOT.join(group[part]["name"] for part in ("tenant", "for") if part in group)
 
 
 def _party(party: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from core.money import Currency
-from documents.texts import group_digits, service_period, shortest
+from documents.texts import DOT, group_digits, service_period, shortest
 
 Step = Mapping[str, Any]
 
@@ -19,7 +19,6 @@ _DECIMALS_MAX: Final = 6
 _DIGITS: Final = 120
 _UNITS: Final = ((timedelta(days=1), "days"), (timedelta(hours=1), "hours"))
 _TIMES: Final = "\N{MULTIPLICATION SIGN}"
-_DOT: Final = " \N{MIDDLE DOT} "
 _TAKEN: Final = {
     "free_units": "Included",
     "free_units_per_group": "Included",
@@ -110,7 +109,7 @@ def _service_note(line: Mapping[str, Any], period: Mapping[str, str]) -> str:
     )
     for unit, name in _UNITS:
         if not part % unit and not whole % unit:
-            return f"{note}{_DOT}{part // unit:,} of {whole // unit:,} {name}"
+            return f"{note}{DOT}{part // unit:,} of {whole // unit:,} {name}"
     return note
 
 
@@ -160,11 +159,11 @@ def _tier_text(step: Step, model: str) -> str:
 
 
 def _group_text(step: Step) -> str:
-    return _DOT.join(each or "none" for each in step.get("group", ()))
+    return DOT.join(each or "none" for each in step.get("group", ()))
 
 
 def _joined(group: str, text: str) -> str:
-    return _DOT.join(each for each in (group, text) if each)
+    return DOT.join(each for each in (group, text) if each)
 
 
 def _unit_text(step: Step, currency: Currency) -> str:

@@ -40,11 +40,31 @@ CUSTOMERS_READ: Final = "customers:read"
 CUSTOMERS_WRITE: Final = "customers:write"
 """The scope that lets a key create, change, link and delete customers."""
 
+INVOICES_READ: Final = "invoices:read"
+"""The scope that lets a key see invoices."""
+ENTITLEMENTS_READ: Final = "entitlements:read"
+"""The scope that lets a key check what customers may use, and see what they are given."""
+
+ENTITLEMENTS_WRITE: Final = "entitlements:write"
+"""The scope that lets a key override what customers are given, and grant them more."""
+
 METERS_READ: Final = "meters:read"
 """The scope that lets a key list meters and try one out."""
 
 METERS_WRITE: Final = "meters:write"
 """The scope that lets a key create, rename and archive meters."""
+
+SANDBOX_READ: Final = "sandbox:read"
+"""The scope that lets a key see where the time of a sandbox stands."""
+
+SANDBOX_WRITE: Final = "sandbox:write"
+"""The scope that lets a key move it on."""
+
+SETTINGS_READ: Final = "settings:read"
+"""The scope that lets a key see how the tenant wants to be worked for."""
+
+SETTINGS_WRITE: Final = "settings:write"
+"""The scope that lets a key change that."""
 
 SUBSCRIPTIONS_READ: Final = "subscriptions:read"
 """The scope that lets a key see subscriptions and what became of them."""
@@ -59,9 +79,16 @@ SCOPES: Final = frozenset(
         CHANGES_READ,
         CUSTOMERS_READ,
         CUSTOMERS_WRITE,
+        ENTITLEMENTS_READ,
+        ENTITLEMENTS_WRITE,
         EVENTS_WRITE,
+        INVOICES_READ,
         METERS_READ,
         METERS_WRITE,
+        SANDBOX_READ,
+        SANDBOX_WRITE,
+        SETTINGS_READ,
+        SETTINGS_WRITE,
         SUBSCRIPTIONS_READ,
         SUBSCRIPTIONS_WRITE,
     }

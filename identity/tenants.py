@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from psycopg.types.json import Jsonb
 
@@ -17,14 +17,20 @@ from core.ids import TenantId, format_id, new_uuid, parse_id
 from db.outbox import Change, append
 from db.postgres import Connection, act
 
+Kind = Literal["production", "sandbox"]
+
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """A tenant; `slug` is its name in files and commands, `name` the one for people."""
+    """A tenant; `slug` is its name in files and commands, `name` the one for people.
+
+    Its kind never changes; a sandbox has a time of its own (`identity.sandboxes`).
+    """
 
     id: TenantId
     slug: str
     name: str
+    kind: Kind = "production"
 
 
 def find_tenant(conn: Connection, slug: str) -> Tenant:
@@ -55,11 +61,12 @@ def ensure_tenant(
     name: str,
     metadata: Mapping[str, Any] | None = None,
     actor: str = SYSTEM,
+    kind: Kind = "production",
 ) -> tuple[Tenant, bool]:
     """The tenant called `slug`, created if missing; and whether it was created.
 
-    An existing tenant takes the new name, and the given keys of `metadata`. Its row stays locked
-    until commit, and the transaction acts for it from here on, as `actor`.
+    An existing tenant takes the new name, and the given keys of `metadata`, and keeps its kind. Its
+    row stays locked until commit, and the transaction acts for it from here on, as `actor`.
     """
     before = conn.execute(sql.load("postgres/queries/lock_tenant"), {"slug": slug}).fetchone()
     tenant_id = new_uuid(clock)
@@ -69,12 +76,14 @@ def ensure_tenant(
             "id": tenant_id,
             "slug": slug,
             "name": name,
+            "kind": kind,
             "now": clock.now(),
             "metadata": Jsonb(dict(metadata or {})),
         },
     ).fetchone()
     assert row is not None
-    tenant, created = Tenant(row["id"], row["slug"], row["name"]), row["id"] == tenant_id
+    tenant = Tenant(row["id"], row["slug"], row["name"], row["kind"])
+    created = tenant.id == tenant_id
     act(conn, Acting(tenant.id, actor))
     if row != before:
         shown = {**row, "id": format_id("ten", tenant.id)}

@@ -125,6 +125,7 @@ def _invoice(terms: RunTerms, billable: Billable, rated: Sequence[_Rated]) -> In
         due_at=add_days(terms.as_of, terms.payment_days, parse_time_zone(billable.time_zone)),
         lines=lines,
         paid_for=billable.paid_for,
+        sandbox=terms.sandbox,
     )
 
 
@@ -187,6 +188,7 @@ def _line(
         rounding_mode=row["rounding_mode"],
         rule_version=row["rule_version"],
         contract_id=line.contract_id,
+        phase=line.phase,
     )
 
 

@@ -3,7 +3,8 @@
 Terms that change within a period make several lines of one key, each for its part. A line whose
 price and quantity go on is one line, so that its tiers go on, too. An era is a time in which the
 percentages of other lines stay what they are: lines end with it, so that each percentage is of all
-that was billed in its own era. Prices of the customer's own go before the plan's while they hold.
+that was billed in its own era. Prices of the customer's own go before those of a phase, and those
+before the plan's, while they hold.
 """
 
 from __future__ import annotations
@@ -17,12 +18,14 @@ from typing import Any, Final
 from uuid import UUID
 
 import sql
+from catalog.line_prices import NO_OTHERS, OtherPrices, other_prices
 from catalog.meters import MeterDefinition
 from catalog.price_store import price_of_row
 from catalog.sold_lines import meter_of_row
 from core.calendar.intervals import Interval
 from core.errors import BusinessLogicError
 from core.ids import MeterId, TenantId
+from core.money import Currency
 from core.period import Period
 from db.postgres import Connection
 from invoicing.model import MINIMUM_KEY, PlanLine
@@ -48,6 +51,7 @@ class BilledPlan:
     lines: tuple[PlanLine, ...]
     meters: tuple[MeterDefinition, ...]
     plan_id: UUID | None = None
+    others: OtherPrices = NO_OTHERS
 
 
 _ONE: Final = Decimal(1)
@@ -99,16 +103,17 @@ def _parts_of(
     ]
     for part in _parts(terms, [each for _, _, own in sold for each in own]):
         lines = [
-            (_repriced(listed, own, part.start), many)
+            (_repriced(_in_phase(listed, plan, part.phase, due.currency), own, part.start), many)
             for plan, many, own in sold
             for listed in plan.lines
         ]
+        free = frozenset[MeterId]().union(*(_free_meters(plan, part) for plan, _, _ in sold))
         yield (
             part,
             [
                 _during(line, part, many)
                 for line, many in lines
-                if not (part.trial and _waived(line))
+                if not (part.trial and (_waived(line) or line.meter_id in free))
             ],
         )
 
@@ -131,7 +136,7 @@ def _prices_of(plan: BilledPlan, due: DuePeriod, negotiated: Negotiated) -> list
     return [
         own
         for own in negotiated.prices
-        if own.key in keys and own.holds_for(due.subscription_id, plan.plan_id)
+        if own.key in keys and own.holds_for(due.subscription_id, plan.plan_id, due.currency)
     ]
 
 
@@ -145,12 +150,29 @@ def _parts(terms: Terms, own: Sequence[CustomPrice]) -> list[Terms]:
     return [replace(terms, start=a, end=b) for a, b in zip(starts, ends, strict=True)]
 
 
+def _in_phase(line: PlanLine, plan: BilledPlan, phase: str | None, currency: Currency) -> PlanLine:
+    """The line as the plan sells it in a currency and a phase."""
+    found = plan.others.price(line.key, phase, currency.code)
+    if found is not None:
+        line = replace(line, price=found.price, price_version=found.version, phase=found.phase)
+    held = plan.others.phases.get(phase or "")
+    if held is None:
+        return line
+    return replace(line, quantity=held.quantities.get(line.key, line.quantity))
+
+
+def _free_meters(plan: BilledPlan, terms: Terms) -> frozenset[MeterId]:
+    """The meters whose usage the phase of a plan gives for nothing."""
+    phase = plan.others.phases.get(terms.phase or "")
+    return frozenset() if phase is None else phase.free_meters
+
+
 def _repriced(line: PlanLine, own: Sequence[CustomPrice], at: datetime) -> PlanLine:
     found = price_at(own, line.key, at) if own else None
     if found is None:
         return line
     version, contract = found.price_version, found.contract_id
-    return replace(line, price=found.price, price_version=version, contract_id=contract)
+    return replace(line, price=found.price, price_version=version, contract_id=contract, phase=None)
 
 
 def _minimums(due: DuePeriod, minimums: Sequence[Minimum]) -> list[PlanLine]:
@@ -236,13 +258,16 @@ def plans_of(
         },
     ):
         rows[row["plan_version_id"]].append(row)
+    others = other_prices(conn, tenant_id, rows)
     return {
-        (version_id, cycle): _plan(tenant_id, rows[version_id], cycle)
+        (version_id, cycle): _plan(tenant_id, rows[version_id], cycle, others[version_id])
         for version_id, cycle in wanted
     }
 
 
-def _plan(tenant_id: TenantId, rows: Sequence[dict[str, Any]], cycle: Interval) -> BilledPlan:
+def _plan(
+    tenant_id: TenantId, rows: Sequence[dict[str, Any]], cycle: Interval, others: OtherPrices
+) -> BilledPlan:
     lines = [row for row in rows if row["cadence"] in {None, str(cycle)}]
     return BilledPlan(
         name=lines[0]["plan_name"] if lines else "",
@@ -250,6 +275,7 @@ def _plan(tenant_id: TenantId, rows: Sequence[dict[str, Any]], cycle: Interval) 
         lines=tuple(_plan_line(row) for row in lines),
         meters=tuple(meter_of_row(tenant_id, row) for row in lines if row["meter_id"]),
         plan_id=lines[0]["plan_id"] if lines else None,
+        others=others,
     )
 
 

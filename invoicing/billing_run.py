@@ -10,7 +10,9 @@ What makes it safe to kill, to repeat and to run twice at a time:
 4. Then the periods are gone through again, and whoever holds one is waited for, until nothing is
    left: what another process had begun, and died.
 5. Numbers are given when no due period is left, under the run's lock, which no block then holds:
-   every draft of the run is in, whoever wrote it. Numbering and finishing commit together.
+   every draft of the run is in, whoever wrote it. Before that, drafts for a payer that another
+   tenant invoices are handed over, and those for a payer that pays for others become one invoice.
+   All this and finishing commit together.
 """
 
 from __future__ import annotations
@@ -24,9 +26,12 @@ from core.acting import BILLING, Acting
 from core.clock import Clock
 from core.ids import CustomerId
 from db.postgres import Database, wait_for_locks
+from identity.sandboxes import clock_of
 from invoicing import runs, store
 from invoicing.drafting import draft_block, due_blocks, in_halves
 from invoicing.errors import FutureCloseError
+from invoicing.hand_over import hand_over_drafts
+from invoicing.joining import join_drafts
 from invoicing.model import Invoice, RunTerms
 from invoicing.numbering import number_drafts, series_id
 from invoicing.runs import BillingRun, ParkedCustomer
@@ -87,11 +92,12 @@ class BillingRunner:
         `DependencyDownError` or `ConflictError`, call again: what was done is kept and not
         repeated.
         """
-        check_as_of(as_of, self.clock)
         cut = self.usage.cut()
         self.checkpoint("cut read")
         with self.db.transaction(Acting(tenant.tenant_id, BILLING)) as conn:
-            runs.start_run(conn, self.clock, tenant.tenant_id, as_of, cut)
+            clock = clock_of(conn, self.clock, tenant.tenant_id)
+            check_as_of(as_of, clock)
+            runs.start_run(conn, clock, tenant.tenant_id, as_of, cut)
         self.checkpoint("run started")
         with self.db.transaction(Acting(tenant.tenant_id, BILLING)) as conn:
             unfinished = runs.unfinished_runs(conn, tenant.tenant_id)
@@ -106,9 +112,12 @@ class BillingRunner:
         with self.db.transaction(Acting(tenant.tenant_id, BILLING)) as conn:
             wait_for_locks(conn)
             if runs.lock_run(conn, run):
-                number_drafts(conn, self.clock, run)
+                clock = clock_of(conn, self.clock, tenant.tenant_id)
+                hand_over_drafts(conn, clock, run)
+                join_drafts(conn, clock, run, terms, tenant.terms.prefix)
+                number_drafts(conn, clock, run)
                 self.checkpoint("drafts numbered")
-                runs.finish_run(conn, self.clock, run)
+                runs.finish_run(conn, clock, run)
         self.checkpoint("run finished")
         with self.db.transaction(Acting(tenant.tenant_id, BILLING), snapshot=True) as conn:
             return Closed(
@@ -153,13 +162,14 @@ class BillingRunner:
                 return whole
             drafts = draft_block(self.db, self.usage, terms, mine)
             self.checkpoint("block rated")
-            series = series_id(conn, self.clock, tenant.tenant_id, tenant.terms.prefix)
+            clock = clock_of(conn, self.clock, tenant.tenant_id)
+            series = series_id(conn, clock, tenant.tenant_id, tenant.terms.prefix)
             store.insert_drafts(
                 conn,
                 [draft for draft in drafts if draft is not None],
                 billing_run_id=run.run_id,
                 series_id=series,
-                created_at=self.clock.now(),
+                created_at=clock.now(),
             )
             self.checkpoint("drafts inserted")
             mark_billed(conn, mine)
@@ -170,7 +180,8 @@ class BillingRunner:
 
     def _park(self, run: BillingRun, customer_id: CustomerId, error: Exception) -> None:
         with self.db.transaction(Acting(run.tenant_id, BILLING)) as conn:
-            runs.park_customer(conn, self.clock, run, customer_id, error)
+            clock = clock_of(conn, self.clock, run.tenant_id)
+            runs.park_customer(conn, clock, run, customer_id, error)
         self.checkpoint("customer parked")
 
 
@@ -182,6 +193,7 @@ def terms_of(tenant: BillingTenant, run: BillingRun) -> RunTerms:
         cut=run.cut,
         seller=tenant.terms.seller,
         payment_days=tenant.terms.payment_days,
+        sandbox=tenant.sandbox,
     )
 
 

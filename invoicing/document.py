@@ -1,7 +1,7 @@
 """The invoice as canonical JSON: deterministic bytes, amounts and quantities as text.
 
 The content hash covers everything that is fixed when a draft is made: all but the number, the
-status, and the hash itself.
+status, of which invoice it is part, and the hash itself.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from invoicing.proof import canonical_json
 from rating.explain import plain
 
 FORMAT: Final = "tollbook.invoice.1"
+FORMAT_TOGETHER: Final = "tollbook.invoice.2"
+"""Of an invoice with groups."""
 _PLAIN_KINDS: Final = frozenset({"usage", "fee"})
 """Those that a meter, or none, tells."""
 
@@ -25,11 +27,14 @@ _PLAIN_KINDS: Final = frozenset({"usage", "fee"})
 def invoice_document(invoice: Invoice) -> dict[str, Any]:
     """The document of a draft or a numbered invoice, ready for JSON; holds no float."""
     content = _content(invoice)
-    return content | {
+    told = {
         "number": invoice.number,
         "status": invoice.status,
         "content_hash": _sha256(content),
     }
+    if invoice.part_of:
+        told["part_of"] = format_id("inv", invoice.part_of)
+    return content | told
 
 
 def document_bytes(invoice: Invoice) -> bytes:
@@ -46,40 +51,84 @@ def _sha256(content: dict[str, Any]) -> str:
     return hashlib.sha256(canonical_json(content)).hexdigest()
 
 
+def group_document(group: Invoice) -> dict[str, Any]:
+    """A draft as a group of an invoice: what the invoice does not say for all of them.
+
+    `content_hash` is that of the draft by itself.
+    """
+    return _period_of(group) | {
+        "id": format_id("inv", group.invoice_id),
+        "content_hash": content_hash(group),
+        "total": _money(group.total_minor, group.currency),
+    }
+
+
+def handed_document(draft: Invoice) -> dict[str, Any]:
+    """The same for an invoice of another tenant, which is told nothing of the log."""
+    told = group_document(draft)
+    del told["cut"]
+    tenant = {"id": format_id("ten", draft.tenant_id), "name": draft.seller["name"]}
+    return told | {"tenant": tenant}
+
+
 def _content(invoice: Invoice) -> dict[str, Any]:
-    currency = invoice.currency
-
-    def money(amount_minor: int) -> dict[str, str]:
-        return Money(amount_minor, currency).as_json()
-
+    together = bool(invoice.groups or invoice.received)
     return {
-        "format": FORMAT,
+        "format": FORMAT_TOGETHER if together else FORMAT,
         "id": format_id("inv", invoice.invoice_id),
         "kind": invoice.kind,
         "tenant_id": format_id("ten", invoice.tenant_id),
-        "currency": currency.code,
+        "currency": invoice.currency.code,
         "issued_at": instant_text(invoice.issued_at),
         "due_at": instant_text(invoice.due_at),
         "seller": dict(invoice.seller),
         "buyer": {"id": format_id("cus", invoice.customer_id), **invoice.buyer},
+        **(_groups_of(invoice) if together else _period_of(invoice)),
+        "total": _money(invoice.total_minor, invoice.currency),
+        "amount_due": _money(invoice.amount_due_minor, invoice.currency),
+    }
+
+
+def _groups_of(invoice: Invoice) -> dict[str, Any]:
+    own = [group_document(group) for group in invoice.groups]
+    return {
+        **({"sandbox": True} if invoice.sandbox else {}),
+        "period": _period_document(invoice),
+        "groups": own + [dict(group.document) for group in invoice.received],
+        "subtotal": _money(invoice.subtotal_minor, invoice.currency),
+    }
+
+
+def _period_of(invoice: Invoice) -> dict[str, Any]:
+    """What was used in one period of one subscription."""
+    assert invoice.subscription_id is not None
+    assert invoice.plan_version_id is not None
+    return {
         **_paid_for(invoice),
+        **({"sandbox": True} if invoice.sandbox else {}),
         "subscription": {
             "id": format_id("sub", invoice.subscription_id),
             "plan_version_id": format_id("plv", invoice.plan_version_id),
             "plan": invoice.plan["name"],
             "plan_version": invoice.plan["version"],
         },
-        "period": {
-            "start": instant_text(invoice.period.start),
-            "end": instant_text(invoice.period.end),
-            "time_zone": invoice.time_zone,
-        },
+        "period": _period_document(invoice),
         "cut": invoice.cut.offsets,
-        "lines": [_line(line, currency, invoice.period) for line in invoice.lines],
-        "subtotal": money(invoice.subtotal_minor),
-        "total": money(invoice.total_minor),
-        "amount_due": money(invoice.amount_due_minor),
+        "lines": [_line(line, invoice.currency, invoice.period) for line in invoice.lines],
+        "subtotal": _money(invoice.subtotal_minor, invoice.currency),
     }
+
+
+def _period_document(invoice: Invoice) -> dict[str, Any]:
+    return {
+        "start": instant_text(invoice.period.start),
+        "end": instant_text(invoice.period.end),
+        "time_zone": invoice.time_zone,
+    }
+
+
+def _money(amount_minor: int, currency: Currency) -> dict[str, str]:
+    return Money(amount_minor, currency).as_json()
 
 
 def _paid_for(invoice: Invoice) -> dict[str, Any]:
@@ -130,6 +179,8 @@ def _beyond(line: InvoiceLine, period: Period) -> dict[str, Any]:
         said["true_up_of"] = format_id("lin", line.true_up_of)
     if line.contract_id:
         said["contract"] = format_id("ctr", line.contract_id)
+    if line.phase:
+        said["phase"] = line.phase
     if line.service != period:
         start, end = instant_text(line.service.start), instant_text(line.service.end)
         said["service_period"] = {"start": start, "end": end}

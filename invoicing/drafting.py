@@ -134,7 +134,7 @@ def read_block(conn: Connection, tenant_id: TenantId, block: Sequence[DuePeriod]
     """Read what is to be billed for some due periods, as the transaction sees it."""
     plans = plans_of(conn, tenant_id, block)
     customers = list({due.customer_id for due in block})
-    buyers = _buyers(conn, tenant_id, customers)
+    buyers = buyers_of(conn, tenant_id, customers)
     negotiated = negotiated_with(conn, tenant_id, customers)
     billables = [
         _billable(due, lines, plans, buyers)
@@ -218,9 +218,10 @@ def _spans(period: Period, links: Sequence[dict[str, Any]]) -> list[Period]:
     ]
 
 
-def _buyers(
+def buyers_of(
     conn: Connection, tenant_id: TenantId, customer_ids: Sequence[CustomerId]
 ) -> dict[UUID, Buyer]:
+    """Who pays for each of these customers, by its id."""
     rows = conn.execute(
         sql.load("postgres/queries/select_buyers"),
         {"tenant_id": tenant_id, "customer_ids": customer_ids},

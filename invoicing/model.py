@@ -16,13 +16,17 @@ from rating.prices import Price
 from rating.proration import Share
 from usage.cut import Cut
 
-InvoiceStatus = Literal["draft", "open", "paid", "void", "uncollectible"]
+InvoiceStatus = Literal["draft", "part", "handed_over", "open", "paid", "void", "uncollectible"]
+"""A part is a group of another invoice; what was handed over is one of another tenant's."""
 
 WHOLE: Final = Share(1, 1)
 """The share of a line that is for all of its period."""
 
 PERIOD_KIND: Final = "period"
 """The kind of an invoice for a period that has ended."""
+
+TOGETHER_KIND: Final = "together"
+"""The kind of an invoice whose groups are for several such periods, of whoever it pays for."""
 
 
 MINIMUM_KEY: Final = "minimum"
@@ -47,6 +51,8 @@ class PlanLine:
 
     contract_id: ContractId | None = None
     """Whose price it is, where it is not the plan's."""
+    phase: str | None = None
+    """In which the plan has this price; None: it is the one of the plan, or of a contract."""
     minimum: bool = False
     """What the period comes to at least: behind all other lines, and reduced by them."""
 
@@ -102,6 +108,8 @@ class RunTerms:
     """Canonical: as a buyer without id, and payment (list of lines)."""
     payment_days: int
     """Days from issue to due date, in the customer's time zone."""
+    sandbox: bool = False
+    """Whether nobody is to pay what is billed: the invoices say so."""
 
 
 LineKind = Literal["usage", "agreed", "fee", "percentage", "true_up"]
@@ -151,17 +159,39 @@ class InvoiceLine:
     rule_version: int
     contract_id: ContractId | None = None
     """Whose price or minimum it has, where that is not the plan's."""
+    phase: str | None = None
+    """The phase of the plan that it has its price from."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedGroup:
+    """What another tenant of the same owner drafted for a customer that this one invoices."""
+
+    member_tenant_id: TenantId
+    draft_id: InvoiceId
+    """As the other tenant knows it."""
+    customer_id: CustomerId
+    """Who pays, as this tenant knows it."""
+    currency: Currency
+    total_minor: int
+    document: Mapping[str, Any]
+    """As it stands among the groups of the invoice."""
+    issued_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class Invoice:
-    """An invoice: a draft while it has no number, fixed as soon as it has one."""
+    """An invoice: a draft while it has no number, fixed as soon as it has one.
+
+    One with groups has no lines of its own; its period spans theirs, in the payer's zone.
+    """
 
     invoice_id: InvoiceId
     tenant_id: TenantId
     customer_id: CustomerId
-    subscription_id: SubscriptionId
-    plan_version_id: UUID
+    subscription_id: SubscriptionId | None
+    """None, as is the plan's version: it has groups."""
+    plan_version_id: UUID | None
     kind: str
     status: InvoiceStatus
     number: str | None
@@ -179,3 +209,9 @@ class Invoice:
     due_at: datetime
     lines: tuple[InvoiceLine, ...]
     paid_for: PaidFor | None = None
+    sandbox: bool = False
+    """Made in a sandbox: it is no invoice, and says so."""
+    groups: tuple[Invoice, ...] = ()
+    received: tuple[ReceivedGroup, ...] = ()
+    """Groups that other tenants handed over."""
+    part_of: InvoiceId | None = None

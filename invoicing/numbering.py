@@ -49,13 +49,16 @@ def number_drafts(conn: Connection, clock: Clock, run: BillingRun) -> None:
 def _finalised(row: dict[str, Any]) -> Change:
     currency = Currency(row["currency"])
     invoice = format_id("inv", row["id"])
-    facts = {
+    facts: dict[str, Any] = {
         "id": invoice,
         "number": row["number_text"],
         "customer": format_id("cus", row["customer_id"]),
-        "subscription": format_id("sub", row["subscription_id"]),
         "total": {"amount": currency.format_minor(row["total_minor"]), "currency": currency.code},
     }
     if row["for_customer_id"] is not None:
         facts["for"] = format_id("cus", row["for_customer_id"])
+    if row["group_ids"] is not None:
+        facts["groups"] = [format_id("inv", each) for each in row["group_ids"]]
+    else:
+        facts["subscription"] = format_id("sub", row["subscription_id"])
     return Change("invoice.finalised", invoice, facts)

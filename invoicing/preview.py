@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -10,9 +10,11 @@ from core.acting import BILLING, Acting
 from core.clock import Clock
 from core.ids import BillingRunId, CustomerId
 from db.postgres import Database
+from identity.sandboxes import clock_of
 from invoicing import runs
 from invoicing.billing_run import check_as_of, terms_of
 from invoicing.drafting import draft_block, due_blocks, in_halves
+from invoicing.joining import as_numbered
 from invoicing.model import Invoice
 from invoicing.runs import BillingRun, ParkedCustomer
 from invoicing.settings import BLOCK_CUSTOMERS
@@ -22,7 +24,10 @@ from invoicing.usage_source import UsageSource
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """Drafts in the order in which a run would number them, and who would be parked."""
+    """Invoices in the order in which a run would number them, and who would be parked.
+
+    Those that another tenant invoices are among them.
+    """
 
     tenant: BillingTenant
     invoices: list[Invoice] = field(default_factory=list)
@@ -42,8 +47,8 @@ def preview(
     An unfinished run of the same instant lends its cut, as it would to the run. Raises
     `FutureCloseError`.
     """
-    check_as_of(as_of, clock)
     with db.transaction(Acting(tenant.tenant_id, BILLING), snapshot=True) as conn:
+        check_as_of(as_of, clock_of(conn, clock, tenant.tenant_id))
         unfinished = runs.unfinished_runs(conn, tenant.tenant_id)
     cuts = [run.cut for run in unfinished if run.as_of == as_of] or [usage.cut()]
     run = BillingRun(BillingRunId(UUID(int=0)), tenant.tenant_id, as_of, cuts[0])
@@ -56,4 +61,5 @@ def preview(
     for block in due_blocks(db, tenant.tenant_id, terms, block_customers):
         for drafts in in_halves(block, lambda part: draft_block(db, usage, terms, part), park):
             found.invoices.extend(draft for draft in drafts if draft is not None)
-    return found
+    with db.transaction(Acting(tenant.tenant_id, BILLING), snapshot=True) as conn:
+        return replace(found, invoices=as_numbered(conn, terms, found.invoices))

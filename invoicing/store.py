@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -26,7 +27,8 @@ from core.period import Period
 from db.postgres import Connection
 from invoicing.document import content_hash
 from invoicing.errors import InvoiceNotFoundError
-from invoicing.model import Invoice, InvoiceLine, PaidFor
+from invoicing.model import TOGETHER_KIND, Invoice, InvoiceLine, PaidFor, ReceivedGroup
+from invoicing.together import ordered, ordered_received
 from rating.proration import Share
 from usage.cut import Cut
 
@@ -78,9 +80,13 @@ def select_invoices(
     invoice_id: InvoiceId | None = None,
     number: str | None = None,
     billing_run_id: BillingRunId | None = None,
+    ids: Sequence[UUID] | None = None,
     limit: int | None = None,
 ) -> list[Invoice]:
-    """Invoices with their lines, in the order of their numbers, drafts last."""
+    """Invoices with their lines and groups, in the order of their numbers, drafts last.
+
+    What is a group of another invoice is found by its id alone.
+    """
     rows = conn.execute(
         sql.load("postgres/queries/select_invoices"),
         {
@@ -88,16 +94,81 @@ def select_invoices(
             "id": invoice_id,
             "number_text": number,
             "billing_run_id": billing_run_id,
+            "ids": None if ids is None else list(ids),
             "limit": limit,
         },
     ).fetchall()
+    return _with_lines(conn, rows)
+
+
+def page_of_invoices(
+    conn: Connection,
+    tenant_id: TenantId,
+    *,
+    customer_id: CustomerId | None = None,
+    after: UUID | None = None,
+    limit: int,
+) -> list[Invoice]:
+    """Invoices, the oldest first, drafts too: all, or those that a customer pays."""
+    rows = conn.execute(
+        sql.load("postgres/queries/select_invoice_page"),
+        {
+            "tenant_id": tenant_id,
+            "customer_id": customer_id,
+            "after": after or UUID(int=0),
+            "limit": limit,
+        },
+    ).fetchall()
+    return _with_lines(conn, rows)
+
+
+def _with_lines(conn: Connection, rows: Sequence[dict[str, Any]]) -> list[Invoice]:
+    together = [row["id"] for row in rows if row["kind"] == TOGETHER_KIND]
+    parts = _parts_of(conn, together) if together else []
+    received = _received_of(conn, together) if together else {}
     lines: defaultdict[UUID, list[InvoiceLine]] = defaultdict(list)
     for row in conn.execute(
         sql.load("postgres/queries/select_invoice_lines"),
-        {"invoice_ids": [row["id"] for row in rows]},
+        {"invoice_ids": [row["id"] for row in (*rows, *parts)]},
     ):
         lines[row["invoice_id"]].append(_line(row))
-    return [_invoice(row, tuple(lines[row["id"]])) for row in rows]
+    groups: defaultdict[UUID, list[Invoice]] = defaultdict(list)
+    for row in parts:
+        groups[row["part_of"]].append(_invoice(row, tuple(lines[row["id"]])))
+    return [
+        replace(
+            _invoice(row, tuple(lines[row["id"]])),
+            groups=ordered(groups[row["id"]]),
+            received=ordered_received(received.get(row["id"], ())),
+        )
+        for row in rows
+    ]
+
+
+def _parts_of(conn: Connection, invoice_ids: Sequence[UUID]) -> list[dict[str, Any]]:
+    query = sql.load("postgres/queries/select_invoice_parts")
+    return conn.execute(query, {"invoice_ids": list(invoice_ids)}).fetchall()
+
+
+def _received_of(conn: Connection, invoice_ids: Sequence[UUID]) -> dict[UUID, list[ReceivedGroup]]:
+    found: defaultdict[UUID, list[ReceivedGroup]] = defaultdict(list)
+    query = sql.load("postgres/queries/select_groups_received")
+    for row in conn.execute(query, {"invoice_ids": list(invoice_ids)}):
+        found[row["invoice_id"]].append(received_group(row))
+    return found
+
+
+def received_group(row: dict[str, Any]) -> ReceivedGroup:
+    """A row of `invoicing.received_groups`."""
+    return ReceivedGroup(
+        member_tenant_id=TenantId(row["member_tenant_id"]),
+        draft_id=InvoiceId(row["draft_id"]),
+        customer_id=CustomerId(row["customer_id"]),
+        currency=Currency(row["currency"]),
+        total_minor=row["total_minor"],
+        document=row["document"],
+        issued_at=row["issued_at"],
+    )
 
 
 def _invoice_values(invoice: Invoice, shared: dict[str, Any]) -> dict[str, Any]:
@@ -124,6 +195,7 @@ def _invoice_values(invoice: Invoice, shared: dict[str, Any]) -> dict[str, Any]:
         "content_hash": content_hash(invoice),
         "issued_at": invoice.issued_at,
         "due_at": invoice.due_at,
+        "sandbox": invoice.sandbox,
     }
 
 
@@ -136,6 +208,7 @@ def _line_values(invoice: Invoice, line: InvoiceLine) -> dict[str, Any]:
         "kind": line.kind,
         "true_up_of": line.true_up_of,
         "contract_id": line.contract_id,
+        "phase": line.phase,
         "line_key": line.line_key,
         "description": line.description,
         "meter_id": line.meter_id,
@@ -176,7 +249,7 @@ def _invoice(row: dict[str, Any], lines: tuple[InvoiceLine, ...]) -> Invoice:
         invoice_id=InvoiceId(row["id"]),
         tenant_id=TenantId(row["tenant_id"]),
         customer_id=CustomerId(row["customer_id"]),
-        subscription_id=SubscriptionId(row["subscription_id"]),
+        subscription_id=row["subscription_id"] and SubscriptionId(row["subscription_id"]),
         plan_version_id=row["plan_version_id"],
         kind=row["kind"],
         status=row["status"],
@@ -195,6 +268,8 @@ def _invoice(row: dict[str, Any], lines: tuple[InvoiceLine, ...]) -> Invoice:
         due_at=row["due_at"],
         lines=lines,
         paid_for=_paid_for(row),
+        sandbox=row["sandbox"],
+        part_of=row["part_of"] and InvoiceId(row["part_of"]),
     )
 
 
@@ -234,4 +309,5 @@ def _line(row: dict[str, Any]) -> InvoiceLine:
         rounding_mode=row["rounding_mode"],
         rule_version=row["rule_version"],
         contract_id=ContractId(row["contract_id"]) if row["contract_id"] else None,
+        phase=row["phase"],
     )

@@ -14,6 +14,7 @@ from core.acting import Acting
 from core.clock import Clock
 from core.period import Period
 from db.postgres import Connection, Database
+from identity.sandboxes import clock_of
 from invoicing.drafting import rate_block, read_block
 from invoicing.model import Invoice, RunTerms
 from invoicing.tenants import billing_tenants
@@ -48,6 +49,7 @@ def preview_subscription(
     Usage is opened once it is known that there is something to draft.
     """
     with db.transaction(acting) as conn, conn.transaction(force_rollback=True):
+        clock = clock_of(conn, clock, acting.tenant_id)
         found = _done(conn, clock, acting, name, body)
         last = _current_period(found, clock)
         due = due_periods(conn, acting.tenant_id, last.end, None, PERIODS_MAX, found.id)
@@ -60,6 +62,7 @@ def preview_subscription(
         cut=usage.cut(),
         seller=tenant.terms.seller,
         payment_days=tenant.terms.payment_days,
+        sandbox=tenant.sandbox,
     )
     return SubscriptionPreview(found, rate_block(usage, terms, block))
 

@@ -35,6 +35,7 @@ from subscriptions.periods import DuePeriod
 from usage.cut import Cut
 from usage.grouped import Grouping, MergedRows, grouped_usage
 from usage.priced_events import MeasuredEvents, priced_events
+from usage.union import adds_up
 
 _OWNER: Final = pl.Schema(
     {
@@ -44,7 +45,6 @@ _OWNER: Final = pl.Schema(
     }
 )
 _MAY_FALL: Final = frozenset({"latest", "avg", "min", "percentile"})
-_ADDITIVE: Final = frozenset({"count", "sum", "weighted_sum"})
 
 DueKey = tuple[SubscriptionId, datetime]
 """What a due period is known by: its subscription and its start."""
@@ -133,7 +133,7 @@ def block_usage(
                 events.append(_events(source, meter, period, cut, way, mine))
             else:
                 grouped.append(_groups(source, meter, period, cut, way, mine))
-    bent = {name: meter for name, meter in meters.items() if not _adds(meter)}
+    bent = {name: meter for name, meter in meters.items() if not adds_up(meter)}
     return Used(
         _added_up(plain, SUBJECT_USAGE, bent),
         _added_up(grouped, GROUPED_SUBJECT_USAGE, bent),
@@ -175,7 +175,7 @@ def _times(
     start, end = max(span.start, reading.span.start), min(span.end, reading.span.end)
     if start >= end:
         return
-    if start == span.start or reading.way.events or _adds(reading.meter):
+    if start == span.start or reading.way.events or adds_up(reading.meter):
         yield Period(start, end), False
         return
     yield Period(span.start, end), False
@@ -186,12 +186,6 @@ def _times(
     for edge in sorted(edges):
         if span.start < edge <= start:
             yield Period(span.start, edge), True
-
-
-def _adds(meter: MeterDefinition) -> bool:
-    """Whether quantities of disjoint times add up to that of both."""
-    rounds = meter.conversion is not None and meter.conversion.rounding is not None
-    return meter.aggregation in _ADDITIVE and not rounds
 
 
 def _groups(

@@ -44,7 +44,7 @@ For example:
     name = "Contoso Labs"
     currency = "USD"
     parent = "contoso"                    # a customer that is there, or stands above
-    payer = "parent"                      # whose invoices its parent gets
+    payer = "parent"                      # whose invoices its parent gets; invoices = "apart" there
     subjects = ["labs-chat"]
 
     [customers.billing_info]
@@ -69,10 +69,8 @@ from zoneinfo import ZoneInfo
 import pydantic
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from catalog.features import FeatureKind
-from catalog.meters import Aggregation, Per
-from catalog.plan_document import PlanContent, Text
-from catalog.plan_terms import PlanKind
+from catalog.files.document import CatalogDocument
+from catalog.plan_document import Text
 from core.calendar.zones import instant_of
 from core.refusals import refusal_of
 from subscriptions.customers.facts import NewCustomer
@@ -114,47 +112,6 @@ class TenantEntry(BaseModel):
     invoicing: InvoicingEntry | None = None
 
 
-class MeterEntry(BaseModel):
-    """A meter; final once applied, but for `name` and `unit`."""
-
-    model_config = _RULES
-    slug: Text
-    name: Text
-    event_type: Text | None = None
-    event_types: list[Text] = []
-    aggregation: Aggregation
-    value: Annotated[str, Field(min_length=1)] | None = None
-    filter: dict[str, Any] | None = None
-    dimensions: dict[str, str] = {}
-    unit: str = ""
-    conversion: dict[str, str | int] | None = None
-    per: Per | None = None
-    percentile: str | int | None = None
-
-    def definition(self) -> dict[str, Any]:
-        """What `MeterDefinition.from_document` reads."""
-        return self.model_dump(exclude={"slug", "name"}, exclude_none=True)
-
-
-class FeatureEntry(BaseModel):
-    """What plans give; final once applied, but for `name`."""
-
-    model_config = _RULES
-    slug: Text
-    name: Text
-    kind: FeatureKind
-    meter: Text | None = None
-
-
-class PlanEntry(PlanContent):
-    """A plan; changed content makes its next version. An `addon` is bought beside a plan."""
-
-    slug: Text
-    name: Text
-    kind: PlanKind = "plan"
-    limits: Annotated[dict[str, Any], Field(default_factory=dict)]
-
-
 class SubjectEntry(BaseModel):
     """Whose usage the customer pays for: since ever and for ever, unless dated."""
 
@@ -178,7 +135,10 @@ class CustomerEntry(NewCustomer):
 
 
 class SubscriptionEntry(BaseModel):
-    """A customer's subscription to the newest version of a plan; it stays with that version."""
+    """A customer's subscription to the newest version of a plan; it stays with that version.
+
+    `currency` is one that the plan is sold in; missing: the customer's.
+    """
 
     model_config = _RULES
     slug: Text
@@ -186,18 +146,15 @@ class SubscriptionEntry(BaseModel):
     plan: Text
     anchor: WallTime
     billing_cycle: Text = "monthly"
+    currency: Text | None = None
 
 
-class SetUpDocument(BaseModel):
-    """The whole file."""
+class SetUpDocument(CatalogDocument):
+    """The whole file: a catalog, whose it is, and who buys."""
 
-    model_config = _RULES
     tenant: TenantEntry
-    meters: list[MeterEntry] = []
-    features: list[FeatureEntry] = []
-    plans: list[PlanEntry] = []
-    customers: list[CustomerEntry] = []
-    subscriptions: list[SubscriptionEntry] = []
+    customers: Annotated[list[CustomerEntry], Field(default_factory=list)]
+    subscriptions: Annotated[list[SubscriptionEntry], Field(default_factory=list)]
 
 
 def parse_document(document: dict[str, Any]) -> SetUpDocument:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.errors import NotFoundError
+from core.errors import BusinessLogicError, NotFoundError
 
 
 class CustomerNotFoundError(NotFoundError):
@@ -21,3 +21,9 @@ class ContractNotFoundError(NotFoundError):
     """No contract of this tenant has this id or slug."""
 
     code = "contract_not_found"
+
+
+class LimitReachedError(BusinessLogicError):
+    """The tenant may not have more of it."""
+
+    code = "limit_reached"

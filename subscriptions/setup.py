@@ -6,33 +6,23 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID
 
-from catalog.features import change_feature, create_feature, features_by_slug
-from catalog.meters import (
-    MeterDefinition,
-    create_meter_of_document,
-    list_meters,
-    update_meter,
-)
-from catalog.plan_document import terms_of
-from catalog.plans import ensure_plan_version
+from catalog.files.keeping import Finding, Keeper
 from core.acting import OPERATOR
 from core.calendar.intervals import Interval
 from core.calendar.zones import parse_time_zone
 from core.clock import Clock
-from core.errors import ConflictError
 from core.ids import TenantId
+from core.money import Currency
 from core.refusals import located
 from db.postgres import Connection, Database
 from identity.api_keys import has_api_key, insert_api_key
+from identity.sandboxes import clock_of
 from identity.tenants import ensure_tenant
 from subscriptions.customers.customer import Customer, find_customer
 from subscriptions.customers.register import ensure_customer
 from subscriptions.customers.subjects import SINCE_EVER, link_subject
 from subscriptions.document import (
     CustomerEntry,
-    FeatureEntry,
-    MeterEntry,
-    PlanEntry,
     SetUpDocument,
     SubjectEntry,
     SubscriptionEntry,
@@ -75,11 +65,12 @@ def apply_catalog(db: Database, clock: Clock, document: dict[str, Any]) -> Appli
             _tenant_metadata(parsed),
             actor=OPERATOR,
         )
+        clock = clock_of(conn, clock, tenant.id)
         run = _Run(conn, clock, AppliedIds(tenant.id))
         if created:
             run.note("created tenant", tenant.slug)
         if not has_api_key(conn, tenant.id):
-            run.applied.api_key = insert_api_key(conn, clock, tenant.id, _FIRST_KEY_NAME)
+            run.applied.api_key = insert_api_key(conn, clock.machine(), tenant.id, _FIRST_KEY_NAME)
             run.note("created API key", _FIRST_KEY_NAME)
         run.apply(parsed)
     return run.applied
@@ -98,8 +89,7 @@ class _Run:
         self._conn = conn
         self._clock = clock
         self._tenant_id = applied.tenant_id
-        self._meters = {meter.slug: meter for meter in list_meters(conn, applied.tenant_id)}
-        self._features = features_by_slug(conn, applied.tenant_id)
+        self._keeper = Keeper(conn, clock, applied.tenant_id)
         self.applied = applied
 
     def note(self, what: str, name: str) -> None:
@@ -110,12 +100,14 @@ class _Run:
         """Everything in the order in which later entries refer to earlier ones."""
         for position, meter in enumerate(document.meters):
             with located(f"meters[{position}]"):
-                self._meter(meter)
+                found = self._keeper.meter(meter)
+            self._tell(found, self.applied.meters)
         for position, feature in enumerate(document.features):
             with located(f"features[{position}]"):
-                self._feature(feature)
+                self._tell(self._keeper.feature(feature), {})
         for position, plan in enumerate(document.plans):
-            self._plan(plan, f"plans[{position}]")
+            found = self._keeper.plan(plan, f"plans[{position}]")
+            self._tell(found, self.applied.plan_versions)
         customers: dict[str, Customer] = {}
         for position, customer in enumerate(document.customers):
             with located(f"customers[{position}]"):
@@ -127,78 +119,16 @@ class _Run:
             with located(f"subscriptions[{position}]"):
                 self._subscription(subscription, customers)
 
-    def _meter(self, entry: MeterEntry) -> None:
-        known = self._meters.get(entry.slug)
-        if known is None:
-            known = create_meter_of_document(
-                self._conn,
-                self._clock,
-                self._tenant_id,
-                entry.definition(),
-                slug=entry.slug,
-                name=entry.name,
-            )
-            self._meters[entry.slug] = known
-            self.note("created meter", entry.slug)
-        _check_same_meter(known, entry)
-        if (known.name, known.unit) != (entry.name, entry.unit):
-            update_meter(
-                self._conn,
-                self._clock,
-                self._tenant_id,
-                known.id,
-                name=entry.name,
-                unit=entry.unit,
-            )
-            self.note("relabelled meter", entry.slug)
-        self.applied.meters[entry.slug] = known.id
-
-    def _feature(self, entry: FeatureEntry) -> None:
-        known = self._features.get(entry.slug)
-        if known is None:
-            known = create_feature(
-                self._conn,
-                self._clock,
-                self._tenant_id,
-                slug=entry.slug,
-                name=entry.name,
-                kind=entry.kind,
-                meter=entry.meter,
-            )
-            self.note("created feature", entry.slug)
-        for word, before, now in (
-            ("kind", known.kind, entry.kind),
-            ("meter", known.meter, entry.meter),
-        ):
-            if before != now:
-                raise ConflictError(
-                    f"{word}: the feature {entry.slug!r} is final and has {before!r}; create a"
-                    " feature with another slug",
-                    field=word,
-                )
-        if known.name != entry.name:
-            known = change_feature(
-                self._conn, self._clock, self._tenant_id, entry.slug, name=entry.name
-            )
-            self.note("relabelled feature", entry.slug)
-        self._features[entry.slug] = known
-
-    def _plan(self, entry: PlanEntry, path: str) -> None:
-        terms = terms_of(entry, self._meters, self._features, path)
-        with located(path):
-            version, created = ensure_plan_version(
-                self._conn,
-                self._clock,
-                self._tenant_id,
-                slug=entry.slug,
-                name=entry.name,
-                terms=terms,
-                limits=entry.limits,
-                kind=entry.kind,
-            )
-        if created:
-            self.note("created plan version", f"{entry.slug} {version.number}")
-        self.applied.plan_versions[entry.slug] = version.id
+    def _tell(self, found: Finding, ids: dict[str, UUID]) -> None:
+        """Record what became of an entry of the catalog, and what its name stands for."""
+        if found.version is not None:
+            self.note("created plan version", f"{found.slug} {found.version}")
+        elif found.outcome == "draft written":
+            self.note("wrote draft of plan", found.slug)
+        elif found.outcome != "unchanged":
+            self.note(f"{found.outcome} {found.kind}", found.slug)
+        if found.id is not None:
+            ids[found.slug] = found.id
 
     def _customer(self, entry: CustomerEntry) -> Customer:
         customer, change = ensure_customer(self._conn, self._clock, self._tenant_id, entry)
@@ -230,29 +160,12 @@ class _Run:
             customer,
             find_version(self._conn, self._tenant_id, plan=entry.plan),
             NewSubscription(
-                entry.slug, anchor, Interval.parse(entry.billing_cycle, "billing_cycle")
+                entry.slug,
+                anchor,
+                Interval.parse(entry.billing_cycle, "billing_cycle"),
+                currency=None if entry.currency is None else Currency(entry.currency),
             ),
         )
         if created:
             self.note("created subscription", entry.slug)
         self.applied.subscriptions[entry.slug] = subscription.id
-
-
-def _check_same_meter(known: MeterDefinition, entry: MeterEntry) -> None:
-    wanted = MeterDefinition.from_document(
-        entry.definition(),
-        meter_id=known.id,
-        tenant_id=known.tenant_id,
-        slug=entry.slug,
-        name=entry.name,
-        catalog_version=known.catalog_version,
-    )
-    before, now = known.as_document(), wanted.as_document()
-    for name in {**before, **now}:
-        if before.get(name) != now.get(name):
-            field = "event_type" if name == "event_types" else name
-            raise ConflictError(
-                f"{field}: the meter {entry.slug!r} is final and has {before.get(name)!r}; create a"
-                " meter with another slug",
-                field=field,
-            )

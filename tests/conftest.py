@@ -4,7 +4,12 @@ from typing import Final
 
 from hypothesis import settings
 
-pytest_plugins: Final = ("tests.plugins.cases", "tests.plugins.seed", "tests.plugins.stack")
+pytest_plugins: Final = (
+    "tests.plugins.cases",
+    "tests.plugins.events",
+    "tests.plugins.seed",
+    "tests.plugins.stack",
+)
 
 # A shared machine stalls: how long an example takes says nothing about the code.
 settings.register_profile("tollbook", deadline=None, print_blob=True)

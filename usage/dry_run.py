@@ -63,7 +63,7 @@ class DryRun:
 
 
 @dataclass(frozen=True, slots=True)
-class _Events:
+class EventsAtHand:
     """Events at hand, as a source of quantities."""
 
     events: pl.DataFrame
@@ -92,7 +92,7 @@ def dry_run(
     events = without_voided(_read(clickhouse_url, meter, period, limit_events))
     since = events["time"].min()
     assert since is None or isinstance(since, datetime)
-    source, spans = _Events(events), Spans.of([Period(since or period.start, period.end)])
+    source, spans = EventsAtHand(events), Spans.of([Period(since or period.start, period.end)])
     totals = source.rows([meter], spans)
     counted = int(totals["event_count"].sum())
     reasons = {name.removesuffix("_count"): int(totals[name].sum()) for name in REASON_COLUMNS}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Protocol
 
 import polars as pl
@@ -74,6 +75,28 @@ def grouped_usage(
     rows = reader.merged_rows(meter, counted, cut, subjects)
     regrouped = _regroup(rows, meter, grouping)
     return answer_of_rows(regrouped, meter).drop("window").sort("subject", "dimensions")
+
+
+def united_usage(
+    reader: MergedRows, meter: MeterDefinition, stretches: Mapping[Period, Sequence[str]], cut: Cut
+) -> Decimal:
+    """What some subjects used together, each in its own time, as if they were one.
+
+    Raises `BusinessLogicError` for an aggregation that reads every value, `DependencyDownError`.
+    """
+    if AGGREGATIONS[meter.aggregation].of_row is None:
+        raise BusinessLogicError(f"meter: {meter.slug} is a {meter.aggregation}, told by subject")
+    parts = [
+        reader.merged_rows(meter, counted, cut, subjects)
+        for period, subjects in stretches.items()
+        if subjects and (counted := counted_period(meter, period)) is not None
+    ]
+    if not parts:
+        return Decimal(0)
+    [quantity] = answer_of_rows(_regroup(pl.concat(parts), meter, Grouping()), meter)[
+        "quantity"
+    ].to_list() or [Decimal(0)]
+    return Decimal(quantity)
 
 
 def check_dimensions(meter: MeterDefinition, names: Sequence[str]) -> None:

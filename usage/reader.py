@@ -12,7 +12,7 @@ import polars as pl
 
 import sql
 from catalog.meter_definition import MeterDefinition, counted_period
-from core.clock import monotonic_seconds
+from core.clock import epoch_micros, monotonic_seconds
 from core.errors import DependencyDownError
 from core.ids import TenantId
 from core.period import Period
@@ -162,6 +162,37 @@ class UsageReader:
             table = self._client.query_arrow(query, parameters=parameters)
         rows = pl.DataFrame(pl.from_arrow(table)).select(pl.all().cast(_INSTANT)).rows()
         return rows[0] if rows else None
+
+    def seen_keys(
+        self,
+        tenant_id: TenantId,
+        types: Sequence[str],
+        subjects: Sequence[str],
+        times: tuple[datetime, datetime],
+        keys: Sequence[bytes],
+        cut: Cut,
+    ) -> set[bytes]:
+        """Which of these events are among those up to the cut, by key; taken back or not.
+
+        A few hundred at most: they stand in the query's text. `times` are the first and the last
+        time of theirs. Raises `DependencyDownError`.
+        """
+        parts = cut.by_partition()
+        parameters = {
+            "tenant_id": str(tenant_id),
+            "types": list(types),
+            "subjects": list(subjects),
+            "start_us": epoch_micros(times[0]),
+            "last_us": epoch_micros(times[1]),
+            "keys": [key.hex() for key in keys],
+            "generations": [generation for generation, _ in parts],
+            "partitions": [partition for _, partition in parts],
+            "ends": list(parts.values()),
+        }
+        query = sql.load("clickhouse/queries/seen_keys")
+        with clickhouse_troubles():
+            rows = self._client.query(query, parameters=parameters).result_rows
+        return {bytes.fromhex(key) for (key,) in rows}
 
     def _look_at(self, cut: Cut) -> Look:
         """A look that proves the cut."""

@@ -33,6 +33,7 @@ from core.errors import NotFoundError, ValidationError
 from core.ids import MeterId, TenantId, parse_id
 from db.postgres import Connection
 from identity.api_keys import METERS_READ, METERS_WRITE
+from identity.sandboxes import clock_of
 
 _CSV: Final = "text/csv"
 _PAGE_MAX: Final = 1000
@@ -60,7 +61,8 @@ def _add_catalog(router: APIRouter, services: Services) -> None:
 
         def create() -> StoredMeter:
             with services.db.transaction(acting) as conn:
-                return register_meter(conn, services.clock, acting.tenant_id, document)
+                clock = clock_of(conn, services.clock, acting.tenant_id)
+                return register_meter(conn, clock, acting.tenant_id, document)
 
         return answer(resource_of(await run_in_threadpool(create)), 201)
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Query, Request
 
 from api.acting import ActingOf
+from api.event_types import page_schema
 from api.paging import cursor_of, position_of
 from db.outbox import changes_after
 from db.postgres import Database
@@ -25,7 +26,9 @@ def create_changes_router(db: Database, acting_of: ActingOf) -> APIRouter:
     """The route. `acting_of` says for whom a request works, if it may do what the scope says."""
     router = APIRouter(prefix="/v1/changes", tags=["changes"])
 
-    @router.get("", summary="Read what changed")
+    shown = {"description": "Events.", "content": {"application/json": {"schema": page_schema()}}}
+
+    @router.get("", summary="Read what changed", responses={200: shown})
     def list_changes(
         request: Request,
         limit: Annotated[int, Query(ge=1, le=LIMIT_MAX)] = LIMIT_DEFAULT,

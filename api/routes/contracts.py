@@ -12,6 +12,7 @@ from api.paging import LIMIT_DEFAULT, Cursor, Limit, page_of, slug_cursor_of, sl
 from core.clock import Clock
 from db.postgres import Database
 from identity.api_keys import SUBSCRIPTIONS_READ, SUBSCRIPTIONS_WRITE
+from identity.sandboxes import clock_of
 from subscriptions.contracts.body import EndContractBody, NewContractBody
 from subscriptions.contracts.contract import find_contract, page_of_contracts
 from subscriptions.contracts.register import create_contract, end_contract
@@ -39,11 +40,11 @@ Name = Annotated[str, Path(description="The contract's id (`ctr_…`) or slug.")
 OfCustomer = Annotated[str | None, Query(description="Only those of a customer, by id or slug.")]
 
 
-def create_contracts_router(db: Database, clock: Clock, acting_of: ActingOf) -> APIRouter:
+def create_contracts_router(db: Database, machine: Clock, acting_of: ActingOf) -> APIRouter:
     """The routes. `acting_of` says for whom a request works, if it may do what the scope says."""
     router = APIRouter(prefix="/v1/contracts", tags=["contracts"])
     _add_reading(router, db, acting_of)
-    _add_writing(router, db, clock, acting_of)
+    _add_writing(router, db, machine, acting_of)
     return router
 
 
@@ -76,7 +77,7 @@ def _add_reading(router: APIRouter, db: Database, acting_of: ActingOf) -> None:
             return find_contract(conn, acting.tenant_id, contract).as_resource()
 
 
-def _add_writing(router: APIRouter, db: Database, clock: Clock, acting_of: ActingOf) -> None:
+def _add_writing(router: APIRouter, db: Database, machine: Clock, acting_of: ActingOf) -> None:
     @router.post("", status_code=201, summary="Create a contract")
     def create(
         request: Request, body: Annotated[NewContractBody, Body(examples=[_EXAMPLE])]
@@ -87,6 +88,7 @@ def _add_writing(router: APIRouter, db: Database, clock: Clock, acting_of: Actin
         """
         acting = acting_of(request, SUBSCRIPTIONS_WRITE)
         with db.transaction(acting) as conn:
+            clock = clock_of(conn, machine, acting.tenant_id)
             return perform_once(
                 conn,
                 clock,
@@ -104,6 +106,7 @@ def _add_writing(router: APIRouter, db: Database, clock: Clock, acting_of: Actin
         """
         acting = acting_of(request, SUBSCRIPTIONS_WRITE)
         with db.transaction(acting) as conn:
+            clock = clock_of(conn, machine, acting.tenant_id)
             return perform_once(
                 conn,
                 clock,

@@ -8,13 +8,14 @@ import pydantic
 from fastapi import APIRouter, Body, Path, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.acting import ActingOf
+from api.acting import ActingOf, reading
 from api.idempotency import perform_once
 from api.paging import LIMIT_DEFAULT, Cursor, Limit, id_cursor_of, id_of, page_of
 from api.routes.customers import KnownAt, Reference
 from core.clock import Clock
 from db.postgres import Database
 from identity.api_keys import CUSTOMERS_READ, CUSTOMERS_WRITE
+from identity.sandboxes import clock_of
 from subscriptions.customers.customer import find_customer, read_customer
 from subscriptions.customers.payment_methods import (
     add_payment_method,
@@ -62,15 +63,15 @@ class MethodBody(BaseModel):
     default: bool = False
 
 
-def create_customer_links_router(db: Database, clock: Clock, acting_of: ActingOf) -> APIRouter:
+def create_customer_links_router(db: Database, machine: Clock, acting_of: ActingOf) -> APIRouter:
     """The routes. `acting_of` says for whom a request works, if it may do what the scope says."""
     router = APIRouter(prefix="/v1/customers/{customer}", tags=["customers"])
-    _add_subjects(router, db, clock, acting_of)
-    _add_payment_methods(router, db, clock, acting_of)
+    _add_subjects(router, db, machine, acting_of)
+    _add_payment_methods(router, db, machine, acting_of)
     return router
 
 
-def _add_subjects(router: APIRouter, db: Database, clock: Clock, acting_of: ActingOf) -> None:
+def _add_subjects(router: APIRouter, db: Database, machine: Clock, acting_of: ActingOf) -> None:
     @router.get("/subjects", summary="List a customer's subjects")
     def list_subjects(
         request: Request,
@@ -80,9 +81,9 @@ def _add_subjects(router: APIRouter, db: Database, clock: Clock, acting_of: Acti
         known_at: KnownAt = None,
     ) -> dict[str, Any]:
         """Whose usage the customer pays for, and when, in the order in which it was told."""
-        acting = acting_of(request, CUSTOMERS_READ)
+        acting = acting_of(request, CUSTOMERS_READ, own=True)
         after = id_of(cursor)
-        with db.transaction(acting) as conn:
+        with reading(db, acting) as conn:
             found = read_customer(conn, acting.tenant_id, customer)
             return page_of(
                 lambda count: page_of_subjects(
@@ -103,6 +104,7 @@ def _add_subjects(router: APIRouter, db: Database, clock: Clock, acting_of: Acti
         """
         acting = acting_of(request, CUSTOMERS_WRITE)
         with db.transaction(acting) as conn:
+            clock = clock_of(conn, machine, acting.tenant_id)
 
             def perform() -> dict[str, Any]:
                 return link_subject(
@@ -129,6 +131,7 @@ def _add_subjects(router: APIRouter, db: Database, clock: Clock, acting_of: Acti
         acting = acting_of(request, CUSTOMERS_WRITE)
         at = None if body is None else body.at
         with db.transaction(acting) as conn:
+            clock = clock_of(conn, machine, acting.tenant_id)
 
             def perform() -> dict[str, Any]:
                 found = find_customer(conn, acting.tenant_id, customer)
@@ -139,13 +142,13 @@ def _add_subjects(router: APIRouter, db: Database, clock: Clock, acting_of: Acti
 
 
 def _add_payment_methods(
-    router: APIRouter, db: Database, clock: Clock, acting_of: ActingOf
+    router: APIRouter, db: Database, machine: Clock, acting_of: ActingOf
 ) -> None:
     @router.get("/payment-methods", summary="List a customer's payment methods")
     def list_methods(request: Request, customer: Reference) -> dict[str, Any]:
         """What the customer pays with, the oldest first; there are at most 20."""
-        acting = acting_of(request, CUSTOMERS_READ)
-        with db.transaction(acting) as conn:
+        acting = acting_of(request, CUSTOMERS_READ, own=True)
+        with reading(db, acting) as conn:
             found = read_customer(conn, acting.tenant_id, customer)
             return {"data": [each.as_resource() for each in payment_methods_of(conn, found)]}
 
@@ -160,6 +163,7 @@ def _add_payment_methods(
         """
         acting = acting_of(request, CUSTOMERS_WRITE)
         with db.transaction(acting) as conn:
+            clock = clock_of(conn, machine, acting.tenant_id)
 
             def perform() -> dict[str, Any]:
                 return add_payment_method(
@@ -179,6 +183,7 @@ def _add_payment_methods(
         """Make a payment method the one that is tried first. Again changes nothing."""
         acting = acting_of(request, CUSTOMERS_WRITE)
         with db.transaction(acting) as conn:
+            clock = clock_of(conn, machine, acting.tenant_id)
             found = find_customer(conn, acting.tenant_id, customer)
             return prefer_payment_method(conn, clock, found, method).as_resource()
 
@@ -187,5 +192,6 @@ def _add_payment_methods(
         """Take a payment method away; the answer is the last that is seen of its reference."""
         acting = acting_of(request, CUSTOMERS_WRITE)
         with db.transaction(acting) as conn:
+            clock = clock_of(conn, machine, acting.tenant_id)
             found = find_customer(conn, acting.tenant_id, customer)
             return remove_payment_method(conn, clock, found, method).as_resource()

@@ -8,13 +8,14 @@ from uuid import UUID
 import pydantic
 from fastapi import APIRouter, Body, Path, Query, Request, Response
 
-from api.acting import ActingOf
+from api.acting import ActingOf, reading
 from api.idempotency import perform_once
 from api.paging import LIMIT_DEFAULT, Cursor, Limit, id_cursor_of, id_of, page_of
 from api.revisions import IfMatch, etag_of, revision_of
 from core.clock import Clock
 from db.postgres import Database
 from identity.api_keys import CUSTOMERS_READ, CUSTOMERS_WRITE
+from identity.sandboxes import clock_of
 from subscriptions.customers.customer import (
     Customer,
     customers_of_subject,
@@ -49,11 +50,11 @@ KnownAt = Annotated[
 ]
 
 
-def create_customers_router(db: Database, clock: Clock, acting_of: ActingOf) -> APIRouter:
+def create_customers_router(db: Database, machine: Clock, acting_of: ActingOf) -> APIRouter:
     """The routes. `acting_of` says for whom a request works, if it may do what the scope says."""
     router = APIRouter(prefix="/v1/customers", tags=["customers"])
     _add_reading(router, db, acting_of)
-    _add_writing(router, db, clock, acting_of)
+    _add_writing(router, db, machine, acting_of)
     return router
 
 
@@ -69,9 +70,9 @@ def _add_reading(router: APIRouter, db: Database, acting_of: ActingOf) -> None:
         deleted: Annotated[bool, Query(description="Those that are gone instead.")] = False,
     ) -> dict[str, Any]:
         """The tenant's customers, oldest first. Ask again with `next_cursor` while there is one."""
-        acting = acting_of(request, CUSTOMERS_READ)
+        acting = acting_of(request, CUSTOMERS_READ, own=True)
         tenant_id, after = acting.tenant_id, id_of(cursor)
-        with db.transaction(acting) as conn:
+        with reading(db, acting) as conn:
             parent_id = None if parent is None else read_customer(conn, tenant_id, parent).id
             ids = None if subject is None else customers_of_subject(conn, tenant_id, subject)
             return page_of(
@@ -97,14 +98,14 @@ def _add_reading(router: APIRouter, db: Database, acting_of: ActingOf) -> None:
 
         Its `ETag` is the revision, which grows with every change. `known_at` shows it as it was.
         """
-        acting = acting_of(request, CUSTOMERS_READ)
-        with db.transaction(acting) as conn:
+        acting = acting_of(request, CUSTOMERS_READ, own=True)
+        with reading(db, acting) as conn:
             if known_at is None:
                 return _shown(response, read_customer(conn, acting.tenant_id, customer))
             return known_customer(conn, acting.tenant_id, customer, known_at).as_resource()
 
 
-def _add_writing(router: APIRouter, db: Database, clock: Clock, acting_of: ActingOf) -> None:
+def _add_writing(router: APIRouter, db: Database, machine: Clock, acting_of: ActingOf) -> None:
     @router.post("", status_code=201, summary="Create a customer")
     def create(
         request: Request, body: Annotated[NewCustomer, Body(examples=[_EXAMPLE])]
@@ -115,6 +116,7 @@ def _add_writing(router: APIRouter, db: Database, clock: Clock, acting_of: Actin
         """
         acting = acting_of(request, CUSTOMERS_WRITE)
         with db.transaction(acting) as conn:
+            clock = clock_of(conn, machine, acting.tenant_id)
 
             def perform() -> dict[str, Any]:
                 return create_customer(conn, clock, acting.tenant_id, body).as_resource()
@@ -137,6 +139,7 @@ def _add_writing(router: APIRouter, db: Database, clock: Clock, acting_of: Actin
         acting = acting_of(request, CUSTOMERS_WRITE)
         revision = revision_of(if_match)
         with db.transaction(acting) as conn:
+            clock = clock_of(conn, machine, acting.tenant_id)
             changed = change_customer(conn, clock, acting.tenant_id, customer, body, revision)
             return _shown(response, changed)
 
@@ -152,6 +155,7 @@ def _add_writing(router: APIRouter, db: Database, clock: Clock, acting_of: Actin
         acting = acting_of(request, CUSTOMERS_WRITE)
         revision = revision_of(if_match)
         with db.transaction(acting) as conn:
+            clock = clock_of(conn, machine, acting.tenant_id)
             gone = delete_customer(conn, clock, acting.tenant_id, customer, revision)
             return _shown(response, gone)
 

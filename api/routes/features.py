@@ -26,6 +26,7 @@ from core.errors import BusinessLogicError, ValidationError
 from core.period import Period
 from db.postgres import Database
 from identity.api_keys import CATALOG_READ, CATALOG_WRITE
+from identity.sandboxes import clock_of
 from usage.feature_use import feature_use
 
 _EXAMPLE: Final = {"slug": "tokens", "name": "Tokens", "kind": "metered", "meter": "tokens"}
@@ -57,13 +58,13 @@ class FeatureLabels(BaseModel):
 
 
 def create_features_router(
-    db: Database, clock: Clock, usage: UsageConnection, acting_of: ActingOf
+    db: Database, machine: Clock, usage: UsageConnection, acting_of: ActingOf
 ) -> APIRouter:
     """The routes. `acting_of` says for whom a request works, if it may do what the scope says."""
     router = APIRouter(prefix="/v1/features", tags=["features"])
     _add_reading(router, db, acting_of)
     _add_usage(router, db, usage, acting_of)
-    _add_writing(router, db, clock, acting_of)
+    _add_writing(router, db, machine, acting_of)
     return router
 
 
@@ -120,7 +121,7 @@ def _add_usage(
         return feature_use(usage.reader(), meter, Period(start, end), subject)
 
 
-def _add_writing(router: APIRouter, db: Database, clock: Clock, acting_of: ActingOf) -> None:
+def _add_writing(router: APIRouter, db: Database, machine: Clock, acting_of: ActingOf) -> None:
     @router.post("", status_code=201, summary="Create a feature")
     def create(
         request: Request, body: Annotated[FeatureBody, Body(examples=[_EXAMPLE])]
@@ -131,6 +132,7 @@ def _add_writing(router: APIRouter, db: Database, clock: Clock, acting_of: Actin
         """
         acting = acting_of(request, CATALOG_WRITE)
         with db.transaction(acting) as conn:
+            clock = clock_of(conn, machine, acting.tenant_id)
 
             def perform() -> dict[str, Any]:
                 return create_feature(
@@ -152,6 +154,7 @@ def _add_writing(router: APIRouter, db: Database, clock: Clock, acting_of: Actin
         """Change name or metadata. What a feature is never changes: create another one."""
         acting = acting_of(request, CATALOG_WRITE)
         with db.transaction(acting) as conn:
+            clock = clock_of(conn, machine, acting.tenant_id)
             return change_feature(
                 conn,
                 clock,
@@ -166,4 +169,5 @@ def _add_writing(router: APIRouter, db: Database, clock: Clock, acting_of: Actin
         """Let no new plan version give it; those that do go on. Again changes nothing."""
         acting = acting_of(request, CATALOG_WRITE)
         with db.transaction(acting) as conn:
+            clock = clock_of(conn, machine, acting.tenant_id)
             return archive_feature(conn, clock, acting.tenant_id, slug).as_resource()

@@ -22,6 +22,7 @@ from catalog.meter_register import (
 from core.clock import Clock
 from db.postgres import Database
 from identity.api_keys import METERS_READ, METERS_WRITE
+from identity.sandboxes import clock_of
 
 _EXAMPLE: Final = {
     "slug": "tokens",
@@ -56,11 +57,11 @@ class Archiving(BaseModel):
     at: pydantic.AwareDatetime | None = None
 
 
-def create_meters_router(db: Database, clock: Clock, acting_of: ActingOf) -> APIRouter:
+def create_meters_router(db: Database, machine: Clock, acting_of: ActingOf) -> APIRouter:
     """The routes. `acting_of` says for whom a request works, if it may do what the scope says."""
     router = APIRouter(prefix="/v1/meters", tags=["meters"])
     _add_reading(router, db, acting_of)
-    _add_writing(router, db, clock, acting_of)
+    _add_writing(router, db, machine, acting_of)
 
     return router
 
@@ -93,7 +94,7 @@ def _add_reading(router: APIRouter, db: Database, acting_of: ActingOf) -> None:
             return find_meter(conn, acting.tenant_id, slug).as_resource()
 
 
-def _add_writing(router: APIRouter, db: Database, clock: Clock, acting_of: ActingOf) -> None:
+def _add_writing(router: APIRouter, db: Database, machine: Clock, acting_of: ActingOf) -> None:
     @router.post("", status_code=201, summary="Create a meter")
     def create_meter(request: Request, document: Document) -> dict[str, Any]:
         """Create a meter; its definition is final. It counts past events too, and those that flow.
@@ -102,6 +103,7 @@ def _add_writing(router: APIRouter, db: Database, clock: Clock, acting_of: Actin
         """
         acting = acting_of(request, METERS_WRITE)
         with db.transaction(acting) as conn:
+            clock = clock_of(conn, machine, acting.tenant_id)
             return perform_once(
                 conn,
                 clock,
@@ -116,6 +118,7 @@ def _add_writing(router: APIRouter, db: Database, clock: Clock, acting_of: Actin
         """Change name, unit or metadata. What a meter counts never changes: create another one."""
         acting = acting_of(request, METERS_WRITE)
         with db.transaction(acting) as conn:
+            clock = clock_of(conn, machine, acting.tenant_id)
             return relabel_meter(
                 conn,
                 clock,
@@ -133,6 +136,7 @@ def _add_writing(router: APIRouter, db: Database, clock: Clock, acting_of: Actin
         at: datetime | None = None if archiving is None else archiving.at
         body = {"at": None if at is None else at.isoformat()}
         with db.transaction(acting) as conn:
+            clock = clock_of(conn, machine, acting.tenant_id)
             return perform_once(
                 conn,
                 clock,

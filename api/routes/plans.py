@@ -24,16 +24,38 @@ from catalog.plan_view import Plan, find_plan, find_version, page_of_plans
 from core.clock import Clock
 from db.postgres import Database
 from identity.api_keys import CATALOG_READ, CATALOG_WRITE
+from identity.sandboxes import clock_of
 
 _CONTENT: Final = {
     "currency": "USD",
     "rate_cards": [
-        {"key": "platform", "name": "Platform", "price": {"model": "flat", "amount": "99.00"}},
+        {
+            "key": "platform",
+            "name": "Platform",
+            "price": {"model": "flat", "amount": "99.00"},
+            "prices": {"EUR": {"model": "flat", "amount": "89.00"}},
+        },
         {
             "key": "tokens",
             "name": "Tokens",
             "meter": "tokens",
             "price": {"model": "per_unit", "amount": "3.00", "per": 1_000_000},
+            "prices": {"EUR": {"model": "per_unit", "amount": "2.80", "per": 1_000_000}},
+        },
+    ],
+    "phases": [
+        {"key": "trial", "name": "Trial", "lasts": "P14D", "trial": True},
+        {
+            "key": "ramp",
+            "name": "Ramp",
+            "lasts": "P3M",
+            "prices": [
+                {
+                    "key": "platform",
+                    "price": {"model": "flat", "amount": "49.00"},
+                    "prices": {"EUR": {"model": "flat", "amount": "44.00"}},
+                }
+            ],
         },
     ],
     "entitlements": [{"feature": "tokens", "limit": "1000000", "hard": True}],
@@ -66,12 +88,12 @@ class PlanBody(LabelsBody):
     draft: dict[str, Any] | None = None
 
 
-def create_plans_router(db: Database, clock: Clock, acting_of: ActingOf) -> APIRouter:
+def create_plans_router(db: Database, machine: Clock, acting_of: ActingOf) -> APIRouter:
     """The routes. `acting_of` says for whom a request works, if it may do what the scope says."""
     router = APIRouter(prefix="/v1/plans", tags=["plans"])
     _add_reading(router, db, acting_of)
-    _add_writing(router, db, clock, acting_of)
-    _add_life(router, db, clock, acting_of)
+    _add_writing(router, db, machine, acting_of)
+    _add_life(router, db, machine, acting_of)
     return router
 
 
@@ -122,7 +144,7 @@ def _add_reading(router: APIRouter, db: Database, acting_of: ActingOf) -> None:
             return find_version(conn, acting.tenant_id, slug, number)
 
 
-def _add_writing(router: APIRouter, db: Database, clock: Clock, acting_of: ActingOf) -> None:
+def _add_writing(router: APIRouter, db: Database, machine: Clock, acting_of: ActingOf) -> None:
     @router.post("", status_code=201, summary="Create a plan")
     def create(
         request: Request, body: Annotated[PlanBody, Body(examples=[_EXAMPLE])]
@@ -133,6 +155,7 @@ def _add_writing(router: APIRouter, db: Database, clock: Clock, acting_of: Actin
         """
         acting = acting_of(request, CATALOG_WRITE)
         with db.transaction(acting) as conn:
+            clock = clock_of(conn, machine, acting.tenant_id)
 
             def perform() -> dict[str, Any]:
                 return create_plan(
@@ -147,6 +170,7 @@ def _add_writing(router: APIRouter, db: Database, clock: Clock, acting_of: Actin
         """Change name, description, metadata, or whether the plan is listed in public."""
         acting = acting_of(request, CATALOG_WRITE)
         with db.transaction(acting) as conn:
+            clock = clock_of(conn, machine, acting.tenant_id)
             return change_plan(conn, clock, acting.tenant_id, slug, body.labels()).as_resource()
 
     @router.put("/{slug}/draft", summary="Write a plan's draft")
@@ -164,11 +188,12 @@ def _add_writing(router: APIRouter, db: Database, clock: Clock, acting_of: Actin
         acting = acting_of(request, CATALOG_WRITE)
         revision = revision_of(if_match)
         with db.transaction(acting) as conn:
+            clock = clock_of(conn, machine, acting.tenant_id)
             plan = write_draft(conn, clock, acting.tenant_id, slug, content, revision)
             return _shown(response, plan)
 
 
-def _add_life(router: APIRouter, db: Database, clock: Clock, acting_of: ActingOf) -> None:
+def _add_life(router: APIRouter, db: Database, machine: Clock, acting_of: ActingOf) -> None:
     @router.post("/{slug}/activate", summary="Sell a plan's draft")
     def activate(request: Request, slug: Slug, if_match: IfMatch = None) -> dict[str, Any]:
         """Make the draft the plan's next version; the one before is archived.
@@ -179,6 +204,7 @@ def _add_life(router: APIRouter, db: Database, clock: Clock, acting_of: ActingOf
         acting = acting_of(request, CATALOG_WRITE)
         revision = revision_of(if_match)
         with db.transaction(acting) as conn:
+            clock = clock_of(conn, machine, acting.tenant_id)
 
             def perform() -> dict[str, Any]:
                 return activate_draft(conn, clock, acting.tenant_id, slug, revision).as_resource()
@@ -191,6 +217,7 @@ def _add_life(router: APIRouter, db: Database, clock: Clock, acting_of: ActingOf
         """Let nobody buy the plan any more; subscriptions go on. Again changes nothing."""
         acting = acting_of(request, CATALOG_WRITE)
         with db.transaction(acting) as conn:
+            clock = clock_of(conn, machine, acting.tenant_id)
             return archive_plan(conn, clock, acting.tenant_id, slug).as_resource()
 
 

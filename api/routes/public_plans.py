@@ -100,8 +100,10 @@ def _content(conn: Connection, tenant_id: TenantId) -> dict[str, Any]:
                 "description": plan.description,
                 "version": plan.sold,
                 "currency": versions[plan.slug]["currency"],
+                "currencies": versions[plan.slug]["currencies"],
                 "prices": plan.prices,
                 "rate_cards": versions[plan.slug]["rate_cards"],
+                "phases": versions[plan.slug]["phases"],
                 "entitlements": versions[plan.slug]["entitlements"],
             }
             for plan in plans

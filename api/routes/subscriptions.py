@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Body, Path, Query, Request, Response
 
-from api.acting import ActingOf
+from api.acting import ActingOf, reading
 from api.idempotency import perform_once
 from api.paging import (
     LIMIT_DEFAULT,
@@ -22,6 +22,7 @@ from api.revisions import IfMatch, etag_of, revision_of
 from core.clock import Clock
 from db.postgres import Database
 from identity.api_keys import SUBSCRIPTIONS_READ, SUBSCRIPTIONS_WRITE
+from identity.sandboxes import clock_of
 from subscriptions.commands.bodies import BODIES, CommandBody
 from subscriptions.customers.customer import read_customer
 from subscriptions.life.bought import bought
@@ -43,17 +44,17 @@ OfCustomer = Annotated[str | None, Query(description="Only those of a customer, 
 OfStatus = Annotated[Status | None, Query(description="Only those in this state.")]
 
 
-def create_subscriptions_router(db: Database, clock: Clock, acting_of: ActingOf) -> APIRouter:
+def create_subscriptions_router(db: Database, machine: Clock, acting_of: ActingOf) -> APIRouter:
     """The routes. `acting_of` says for whom a request works, if it may do what the scope says."""
     router = APIRouter(prefix="/v1/subscriptions", tags=["subscriptions"])
-    _add_reading(router, db, clock, acting_of)
-    _add_creating(router, db, clock, acting_of)
+    _add_reading(router, db, machine, acting_of)
+    _add_creating(router, db, machine, acting_of)
     for name, body in BODIES.items():
-        _add_command(router, db, clock, acting_of, name, body)
+        _add_command(router, db, machine, acting_of, name, body)
     return router
 
 
-def _add_reading(router: APIRouter, db: Database, clock: Clock, acting_of: ActingOf) -> None:
+def _add_reading(router: APIRouter, db: Database, machine: Clock, acting_of: ActingOf) -> None:
     @router.get("", summary="List subscriptions")
     def list_subscriptions(
         request: Request,
@@ -63,9 +64,9 @@ def _add_reading(router: APIRouter, db: Database, clock: Clock, acting_of: Actin
         status: OfStatus = None,
     ) -> dict[str, Any]:
         """The tenant's subscriptions, by slug. Ask again with `next_cursor` while there is one."""
-        acting = acting_of(request, SUBSCRIPTIONS_READ)
+        acting = acting_of(request, SUBSCRIPTIONS_READ, own=True)
         after = slug_of(cursor)
-        with db.transaction(acting) as conn:
+        with reading(db, acting) as conn:
             of = None if customer is None else read_customer(conn, acting.tenant_id, customer).id
 
             def fetch(count: int) -> list[Subscription]:
@@ -85,8 +86,8 @@ def _add_reading(router: APIRouter, db: Database, clock: Clock, acting_of: Actin
         request: Request, response: Response, subscription: Name
     ) -> dict[str, Any]:
         """How a subscription stands, and what is planned. Its `ETag` is its revision."""
-        acting = acting_of(request, SUBSCRIPTIONS_READ)
-        with db.transaction(acting, snapshot=True) as conn:
+        acting = acting_of(request, SUBSCRIPTIONS_READ, own=True)
+        with reading(db, acting) as conn:
             return _shown(response, find_subscription(conn, acting.tenant_id, subscription))
 
     @router.get("/{subscription}/bought", summary="Show what a subscription buys")
@@ -94,6 +95,7 @@ def _add_reading(router: APIRouter, db: Database, clock: Clock, acting_of: Actin
         """The lines and entitlements of its plan and add-ons, with their agreed quantities, now."""
         acting = acting_of(request, SUBSCRIPTIONS_READ)
         with db.transaction(acting, snapshot=True) as conn:
+            clock = clock_of(conn, machine, acting.tenant_id)
             found = find_subscription(conn, acting.tenant_id, subscription)
             return bought(conn, found, clock.now())
 
@@ -102,9 +104,9 @@ def _add_reading(router: APIRouter, db: Database, clock: Clock, acting_of: Actin
         request: Request, subscription: Name, limit: Limit = LIMIT_DEFAULT, cursor: Cursor = None
     ) -> dict[str, Any]:
         """Its changes in their order: before, after, who, when."""
-        acting = acting_of(request, SUBSCRIPTIONS_READ)
+        acting = acting_of(request, SUBSCRIPTIONS_READ, own=True)
         after = position_of(cursor)
-        with db.transaction(acting, snapshot=True) as conn:
+        with reading(db, acting) as conn:
             found = find_subscription(conn, acting.tenant_id, subscription)
             return page_of(
                 lambda count: changes_of(
@@ -115,7 +117,7 @@ def _add_reading(router: APIRouter, db: Database, clock: Clock, acting_of: Actin
             )
 
 
-def _add_creating(router: APIRouter, db: Database, clock: Clock, acting_of: ActingOf) -> None:
+def _add_creating(router: APIRouter, db: Database, machine: Clock, acting_of: ActingOf) -> None:
     @router.post("", status_code=201, summary="Create a subscription")
     def create(
         request: Request, body: Annotated[NewSubscriptionBody, Body(examples=[_EXAMPLE])]
@@ -126,6 +128,7 @@ def _add_creating(router: APIRouter, db: Database, clock: Clock, acting_of: Acti
         """
         acting = acting_of(request, SUBSCRIPTIONS_WRITE)
         with db.transaction(acting) as conn:
+            clock = clock_of(conn, machine, acting.tenant_id)
             asked = body.model_dump(mode="json")
             return perform_once(
                 conn,
@@ -140,7 +143,7 @@ def _add_creating(router: APIRouter, db: Database, clock: Clock, acting_of: Acti
 def _add_command(
     router: APIRouter,
     db: Database,
-    clock: Clock,
+    machine: Clock,
     acting_of: ActingOf,
     name: str,
     body_model: type[CommandBody],
@@ -157,6 +160,7 @@ def _add_command(
         acting = acting_of(request, SUBSCRIPTIONS_WRITE)
         revision = revision_of(if_match)
         with db.transaction(acting) as conn:
+            clock = clock_of(conn, machine, acting.tenant_id)
 
             def once() -> dict[str, Any]:
                 command = body.resolve(conn, acting.tenant_id)

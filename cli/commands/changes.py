@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +9,7 @@ from typing import Annotated
 import typer
 
 from cli.options import Json, StateDir
-from cli.output import print_table
+from cli.output import print_list, print_resource
 from cli.tenants import TenantSlug, chosen_tenant, open_database
 
 app = typer.Typer(help="Read what changed, and prune it.", no_args_is_help=True)
@@ -36,20 +35,18 @@ def list_changes(
     with open_database(state_dir) as db, db.transaction() as conn:
         tenant_id = chosen_tenant(conn, tenant).id
         found = changes_after(conn, tenant_id, after, limit, subject or None).events
-    if as_json:
-        print(json.dumps([event.as_resource() for event in found], indent=2, ensure_ascii=False))
-        return
-    rows = [
-        (
+    print_list(
+        found,
+        as_json,
+        ("position", "at", "what", "resource", "by"),
+        lambda event: (
             str(event.position),
             f"{event.created_at:%Y-%m-%d %H:%M:%S}",
             event.subject,
             event.resource_id,
             event.actor,
-        )
-        for event in found
-    ]
-    print_table(rows, ("position", "at", "what", "resource", "by"))
+        ),
+    )
 
 
 @app.command()
@@ -57,19 +54,24 @@ def prune(
     keep_days: Annotated[
         int, typer.Option(help="Events of so many days stay; up to 28 more, as stretches end.")
     ] = 90,
+    answers_days: Annotated[
+        int, typer.Option(min=1, max=400, help="Answers to an Idempotency-Key stay so many days.")
+    ] = 30,
     state_dir: StateDir = Path(".tollbook"),
     as_json: Json = False,
 ) -> None:
-    """Forget old events of all tenants: for a timer, once a day.
+    """Forget old events, and old answers to repeated requests, of all tenants: for a daily timer.
 
-    Example: tollbook changes prune --keep-days 180
+    Example: tollbook changes prune --keep-days 180 --answers-days 7
     """
     from core.clock import SystemClock
-    from db.outbox import check_keep
-    from db.outbox import prune as prune_events
+    from db import idempotency, outbox
 
-    keep = check_keep(timedelta(days=keep_days))
+    keep = outbox.check_keep(timedelta(days=keep_days))
+    now = SystemClock().now()
     with open_database(state_dir) as db:
-        emptied = prune_events(db, SystemClock().now() - keep)
-    said = f"{len(emptied)} stretches of four weeks emptied"
-    print(json.dumps({"emptied": emptied}, indent=2) if as_json else said)
+        emptied = outbox.prune(db, now - keep)
+        answers = idempotency.prune(db, now - timedelta(days=answers_days))
+    told = {"emptied": emptied, "answers": answers}
+    said = f"{len(emptied)} stretches of four weeks emptied, {answers} answers forgotten"
+    print_resource(told, as_json, said)

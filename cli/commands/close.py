@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,7 +18,9 @@ from cli.options import Json, StateDir
 if TYPE_CHECKING:
     from core.clock import Clock
     from db.postgres import Database
-    from invoicing.billing_run import BillingRunner
+    from invoicing.billing_run import BillingRunner, Closed
+    from invoicing.hand_over import Waiting
+    from invoicing.preview import Preview
     from invoicing.tenants import BillingTenant
     from usage.reader import UsageReader
 
@@ -29,7 +31,9 @@ BlockCustomers = Annotated[
 
 def close(
     as_of: Annotated[str, typer.Option(help="Close periods that ended by this instant.")],
-    tenant: Annotated[str | None, typer.Option(help="Slug or UUID; default: all tenants.")] = None,
+    tenant: Annotated[
+        str | None, typer.Option(help="Slug or UUID; default: all but sandboxes.")
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the same invoices, write nothing.")
     ] = False,
@@ -39,14 +43,18 @@ def close(
 ) -> None:
     """Invoice every period that ended by an instant. Safe to repeat, and to run twice at once.
 
-    Customers that cannot be billed are parked: the others get their invoices, exit code 1.
+    Customers that cannot be billed are parked: the others get their invoices, exit code 1. What
+    tenants hand over to each other is brought before and after.
 
     Example: tollbook close --as-of 2023-12-01T00:00:00Z --dry-run
     """
     from cli.invoices import parse_instant
     from core.clock import SystemClock
+    from core.ids import format_id
     from db.postgres import Database, Role
     from infra.local.state import resolve_endpoints
+    from invoicing.hand_over import close_tenants
+    from invoicing.preview import preview
     from invoicing.tenants import billing_tenants
     from usage.reader import UsageReader
 
@@ -58,30 +66,23 @@ def close(
     ):
         with db.transaction() as conn:
             tenants = billing_tenants(conn, tenant)
-        work = _preview if dry_run else _run
-        results = [
-            result
-            for each in tenants
-            for result in work(db, usage, SystemClock(), each, at, block_customers)
-        ]
+        clock = SystemClock()
+        results: list[Closed] | list[Preview]
+        waiting: list[Waiting] = []
+        if dry_run:
+            results = [preview(db, usage, clock, each, at, block_customers) for each in tenants]
+        else:
+            results, waiting = close_tenants(
+                db, clock, tenants, lambda each: _run(db, usage, clock, each, at, block_customers)
+            )
     _print(results, as_json)
+    for left in waiting:
+        name = format_id("inv", left.draft_id)
+        print(f"not handed over {name}: {left.reason}", file=sys.stderr)
     parked = sum(len(result.parked) for result in results)
     if parked:
         print(f"error: {parked} customer(s) were not billed, see above", file=sys.stderr)
         raise typer.Exit(1)
-
-
-def _preview(
-    db: Database,
-    usage: UsageReader,
-    clock: Clock,
-    tenant: BillingTenant,
-    as_of: datetime,
-    block_customers: int,
-) -> list[Any]:
-    from invoicing.preview import preview
-
-    return [preview(db, usage, clock, tenant, as_of, block_customers)]
 
 
 def _run(
@@ -91,7 +92,7 @@ def _run(
     tenant: BillingTenant,
     as_of: datetime,
     block_customers: int,
-) -> list[Any]:
+) -> list[Closed]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
@@ -120,7 +121,7 @@ def _open(usage: UsageReader) -> Iterator[UsageReader]:
         usage.close()
 
 
-def _print(results: list[Any], as_json: bool) -> None:
+def _print(results: list[Closed] | list[Preview], as_json: bool) -> None:
     from cli.invoices import print_invoices
     from core.ids import format_id
     from invoicing.document import invoice_document

@@ -10,8 +10,8 @@ import typer
 
 from cli.documents import read_document
 from cli.options import Json, StateDir
-from cli.output import print_resource, print_table
-from cli.tenants import TenantSlug, tenant_transaction
+from cli.output import print_list, print_resource
+from cli.tenants import TenantSlug, tenant_clock, tenant_transaction
 
 app = typer.Typer(help="Create, list, show and end contracts.", no_args_is_help=True)
 
@@ -38,11 +38,11 @@ def list_contracts(
     with tenant_transaction(state_dir, tenant, snapshot=True) as (conn, tenant_id):
         of = None if customer is None else read_customer(conn, tenant_id, customer).id
         found = page_of_contracts(conn, tenant_id, customer_id=of, limit=1_000_000)
-    if as_json:
-        print(json.dumps([each.as_resource() for each in found], indent=2, ensure_ascii=False))
-        return
-    rows = [
-        (
+    print_list(
+        found,
+        as_json,
+        ("slug", "customer", "subscription", "from", "to", "minimum", "prices"),
+        lambda each: (
             each.slug,
             each.customer,
             each.subscription or "",
@@ -50,11 +50,9 @@ def list_contracts(
             over.date().isoformat() if (over := each.ended_at or each.end) else "",
             "" if each.minimum is None else f"{each.minimum} {each.currency}",
             str(len(each.prices)),
-        )
-        for each in found
-    ]
-    columns = ("slug", "customer", "subscription", "from", "to", "minimum", "prices")
-    print_table(rows, columns, numbers={"minimum", "prices"})
+        ),
+        numbers={"minimum", "prices"},
+    )
 
 
 @app.command()
@@ -81,13 +79,12 @@ def create(
 
     Example: tollbook contracts create contoso-2026.toml
     """
-    from core.clock import SystemClock
     from subscriptions.contracts.body import parse_contract
     from subscriptions.contracts.register import create_contract
 
     body = parse_contract(read_document(file))
     with tenant_transaction(state_dir, tenant) as (conn, tenant_id):
-        made = create_contract(conn, SystemClock(), tenant_id, body)
+        made = create_contract(conn, tenant_clock(conn, tenant_id), tenant_id, body)
     done = f"contract {made.slug} of {made.customer} holds from {made.start.isoformat()}"
     print_resource(made.as_resource(), as_json, done)
 
@@ -107,12 +104,11 @@ def end(
     Example: tollbook contracts end contoso-2026 --at 2026-07-01T00:00:00Z
     """
     from cli.invoices import parse_instant
-    from core.clock import SystemClock
     from subscriptions.contracts.register import end_contract
 
     when = None if at is None else parse_instant(at, "--at")
     with tenant_transaction(state_dir, tenant) as (conn, tenant_id):
-        ended = end_contract(conn, SystemClock(), tenant_id, name, when)
+        ended = end_contract(conn, tenant_clock(conn, tenant_id), tenant_id, name, when)
     over = ended.ended_at or ended.start
     print_resource(
         ended.as_resource(), as_json, f"contract {ended.slug} ends at {over.isoformat()}"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.options import Json, StateDir
-from cli.output import print_table
+from cli.output import print_list
 from cli.tenants import TenantSlug, chosen_tenant, open_database
 from core.errors import ValidationError
 
@@ -102,21 +102,19 @@ def list_corrections(
         servers.transaction(tenant_id) as conn,
     ):
         found = list_operations(conn, tenant_id)
-    if as_json:
-        print(json.dumps([each.as_resource() for each in found], indent=2, ensure_ascii=False))
-        return
-    rows = [
-        (
+    print_list(
+        found,
+        as_json,
+        ("name", "state", "from", "to", "voided", "events of the file"),
+        lambda each: (
             each.name,
             each.state,
             str(min(span.period.start for span in each.spans)),
             str(max(span.period.end for span in each.spans)),
             "" if each.voided_events is None else str(each.voided_events),
             str(each.file_events),
-        )
-        for each in found
-    ]
-    print_table(rows, ("name", "state", "from", "to", "voided", "events of the file"))
+        ),
+    )
 
 
 def _show(done: Operation, as_json: bool) -> None:

@@ -11,8 +11,8 @@ import typer
 from cli.documents import read_document
 from cli.metadata import Metadata, pairs_of
 from cli.options import Json, StateDir
-from cli.output import print_resource, print_table
-from cli.tenants import TenantSlug, tenant_transaction
+from cli.output import print_list, print_resource
+from cli.tenants import TenantSlug, tenant_clock, tenant_transaction
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -29,6 +29,10 @@ Billing = Annotated[
 ]
 Parent = Annotated[str | None, typer.Option(help="The customer above it.")]
 Payer = Annotated[Literal["self", "parent"] | None, typer.Option(help="Who gets its invoices.")]
+Invoices = Annotated[
+    Literal["together", "apart"] | None,
+    typer.Option(help="Who pays for others: one invoice for all, or one for each."),
+]
 User = Annotated[str | None, typer.Option("--user", help="UUID of the person that it is.")]
 
 
@@ -60,12 +64,10 @@ def list_customers(
             parent_id=None if parent is None else read_customer(conn, tenant_id, parent).id,
             deleted=deleted,
         )
-    shown = [customer.as_resource() for customer in found]
-    if as_json:
-        print(json.dumps(shown, indent=2, ensure_ascii=False))
-        return
     columns = ("id", "slug", "name", "currency", "time_zone", "payer")
-    print_table([[each[column] for column in columns] for each in shown], columns)
+    print_list(
+        found, as_json, columns, lambda each: [each.as_resource()[column] for column in columns]
+    )
 
 
 @app.command()
@@ -104,6 +106,7 @@ def create(
     billing_info: Billing = None,
     parent: Parent = None,
     payer: Payer = None,
+    invoices: Invoices = None,
     user_id: User = None,
     metadata: Metadata = None,
     tenant: TenantSlug = None,
@@ -114,14 +117,15 @@ def create(
 
     Example: tollbook customers create contoso --currency EUR --time-zone Europe/Berlin
     """
-    from core.clock import SystemClock
     from subscriptions.customers.facts import NewCustomer, facts_of
     from subscriptions.customers.register import create_customer
 
-    told = _told(name, time_zone, currency, billing_info, parent, payer, user_id, metadata)
+    told = _told(
+        name, time_zone, currency, billing_info, parent, payer, invoices, user_id, metadata
+    )
     new = facts_of(NewCustomer, told | {"slug": slug})
     with tenant_transaction(state_dir, tenant) as (conn, tenant_id):
-        made = create_customer(conn, SystemClock(), tenant_id, new)
+        made = create_customer(conn, tenant_clock(conn, tenant_id), tenant_id, new)
     print_resource(made.as_resource(), as_json, f"created customer {slug}")
 
 
@@ -139,6 +143,7 @@ def change(
         bool, typer.Option("--no-parent", help="Let it stand alone and pay itself.")
     ] = False,
     payer: Payer = None,
+    invoices: Invoices = None,
     user_id: User = None,
     metadata: Metadata = None,
     tenant: TenantSlug = None,
@@ -149,16 +154,17 @@ def change(
 
     Example: tollbook customers change contoso --name "Contoso AG" --billing-info buyer.toml
     """
-    from core.clock import SystemClock
     from subscriptions.customers.facts import CustomerFacts, facts_of
     from subscriptions.customers.register import change_customer
 
-    told = _told(name, time_zone, currency, billing_info, parent, payer, user_id, metadata)
+    told = _told(
+        name, time_zone, currency, billing_info, parent, payer, invoices, user_id, metadata
+    )
     if no_parent:
         told |= {"parent": None, "payer": "self"}
     facts = facts_of(CustomerFacts, told)
     with tenant_transaction(state_dir, tenant) as (conn, tenant_id):
-        changed = change_customer(conn, SystemClock(), tenant_id, slug, facts)
+        changed = change_customer(conn, tenant_clock(conn, tenant_id), tenant_id, slug, facts)
     print_resource(
         changed.as_resource(), as_json, f"customer {slug} is at revision {changed.revision}"
     )
@@ -175,11 +181,10 @@ def delete(
 
     Example: tollbook customers delete contoso
     """
-    from core.clock import SystemClock
     from subscriptions.customers.register import delete_customer
 
     with tenant_transaction(state_dir, tenant) as (conn, tenant_id):
-        gone = delete_customer(conn, SystemClock(), tenant_id, slug)
+        gone = delete_customer(conn, tenant_clock(conn, tenant_id), tenant_id, slug)
     shown = gone.as_resource()
     print_resource(shown, as_json, f"deleted customer {slug}; its id is {shown['id']}")
 
@@ -204,14 +209,13 @@ def link(
 
     Example: tollbook customers link contoso contoso-chat --from 2026-03-01T00:00Z --move
     """
-    from core.clock import SystemClock
     from subscriptions.customers.customer import read_customer
     from subscriptions.customers.subjects import SINCE_EVER, link_subject
 
-    clock = SystemClock()
-    since = _instant(start, "--from") or (clock.now() if move else SINCE_EVER)
-    until = _instant(end, "--to")
+    since, until = _instant(start, "--from"), _instant(end, "--to")
     with tenant_transaction(state_dir, tenant) as (conn, tenant_id):
+        clock = tenant_clock(conn, tenant_id)
+        since = since or (clock.now() if move else SINCE_EVER)
         customer = read_customer(conn, tenant_id, slug)
         made, _ = link_subject(conn, clock, customer, subject, since, until, move=move)
     print_resource(made.as_resource(), as_json, f"{slug} pays for {subject} from {since}")
@@ -230,13 +234,13 @@ def unlink(
 
     Example: tollbook customers unlink contoso contoso-chat --at 2026-03-01T00:00Z
     """
-    from core.clock import SystemClock
     from subscriptions.customers.customer import find_customer
     from subscriptions.customers.subjects import unlink_subject
 
-    clock = SystemClock()
-    instant = _instant(at, "--at") or clock.now()
+    given = _instant(at, "--at")
     with tenant_transaction(state_dir, tenant) as (conn, tenant_id):
+        clock = tenant_clock(conn, tenant_id)
+        instant = given or clock.now()
         customer = find_customer(conn, tenant_id, slug)
         ended = unlink_subject(conn, clock, customer, subject, instant)
     print_resource(ended.as_resource(), as_json, f"{slug} pays for {subject} until {instant}")
@@ -249,6 +253,7 @@ def _told(
     billing_info: Path | None,
     parent: str | None,
     payer: str | None,
+    invoices: str | None,
     user_id: str | None,
     metadata: list[str] | None,
 ) -> dict[str, Any]:
@@ -260,6 +265,7 @@ def _told(
         "billing_info": None if billing_info is None else read_document(billing_info),
         "parent": parent,
         "payer": payer,
+        "invoices": invoices,
         "user_id": user_id,
         "metadata": pairs_of(metadata),
     }

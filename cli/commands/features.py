@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from cli.options import Json, StateDir
-from cli.output import print_resource, print_table
-from cli.tenants import TenantSlug, tenant_transaction
+from cli.output import print_list, print_resource
+from cli.tenants import TenantSlug, tenant_clock, tenant_transaction
 
 app = typer.Typer(help="Create, list and archive features.", no_args_is_help=True)
 
@@ -32,11 +31,16 @@ def create(
     Example: tollbook features create tokens --kind metered --meter tokens
     """
     from catalog.features import create_feature
-    from core.clock import SystemClock
 
     with tenant_transaction(state_dir, tenant) as (conn, tenant_id):
         made = create_feature(
-            conn, SystemClock(), tenant_id, slug=slug, name=name or slug, kind=kind, meter=meter
+            conn,
+            tenant_clock(conn, tenant_id),
+            tenant_id,
+            slug=slug,
+            name=name or slug,
+            kind=kind,
+            meter=meter,
         )
     print_resource(made.as_resource(), as_json, f"created feature {slug}")
 
@@ -53,14 +57,18 @@ def list_features(
 
     with tenant_transaction(state_dir, tenant) as (conn, tenant_id):
         found = list(features_by_slug(conn, tenant_id).values())
-    if as_json:
-        print(json.dumps([each.as_resource() for each in found], indent=2, ensure_ascii=False))
-        return
-    rows = [
-        (each.slug, each.name, each.kind, each.meter or "", "archived" if each.archived_at else "")
-        for each in found
-    ]
-    print_table(rows, ("slug", "name", "kind", "meter", ""))
+    print_list(
+        found,
+        as_json,
+        ("slug", "name", "kind", "meter", ""),
+        lambda each: (
+            each.slug,
+            each.name,
+            each.kind,
+            each.meter or "",
+            "archived" if each.archived_at else "",
+        ),
+    )
 
 
 @app.command()
@@ -75,8 +83,7 @@ def archive(
     Example: tollbook features archive sso
     """
     from catalog.features import archive_feature
-    from core.clock import SystemClock
 
     with tenant_transaction(state_dir, tenant) as (conn, tenant_id):
-        gone = archive_feature(conn, SystemClock(), tenant_id, slug)
+        gone = archive_feature(conn, tenant_clock(conn, tenant_id), tenant_id, slug)
     print_resource(gone.as_resource(), as_json, f"archived feature {slug}")

@@ -10,7 +10,7 @@ from typing import Annotated, Final
 import typer
 
 from cli.options import Json, StateDir
-from cli.output import print_table
+from cli.output import print_list
 from cli.rates import BytesRate, EventsRate, changed_limits, rate_text
 from cli.tenants import TenantSlug, chosen_tenant, open_database
 
@@ -25,7 +25,7 @@ def create(
     name: Annotated[str, typer.Argument(help="What the key is for.")],
     scope: Annotated[
         list[str],
-        typer.Option(help="events:write, meters:read, meters:write, changes:read; repeatable."),
+        typer.Option(help="events:write, meters:read, changes:read, …; repeatable."),
     ],
     tenant: TenantSlug = None,
     events: EventsRate = None,
@@ -63,12 +63,12 @@ def list_keys(
 
     with open_database(state_dir) as db, db.transaction() as conn:
         keys = list_api_keys(conn, chosen_tenant(conn, tenant).id)
-    if as_json:
-        print(json.dumps([key.as_resource() for key in keys], indent=2))
-        return
     now = SystemClock().now()
-    rows = [
-        (
+    print_list(
+        keys,
+        as_json,
+        ("id", "name", "key", "scopes", "events/s", "bytes/s", "state"),
+        lambda key: (
             format_id("key", key.id),
             key.name,
             f"tb_live_{key.prefix}_…",
@@ -76,10 +76,8 @@ def list_keys(
             rate_text(key.limits.events),
             rate_text(key.limits.bytes),
             key.state_at(now),
-        )
-        for key in keys
-    ]
-    print_table(rows, ("id", "name", "key", "scopes", "events/s", "bytes/s", "state"))
+        ),
+    )
 
 
 @app.command()

@@ -12,8 +12,8 @@ import typer
 from cli.documents import read_document
 from cli.metadata import Metadata, pairs_of
 from cli.options import Json, StateDir
-from cli.output import print_resource, print_table
-from cli.tenants import TenantSlug, tenant_transaction
+from cli.output import print_list, print_resource, print_table
+from cli.tenants import TenantSlug, tenant_clock, tenant_transaction
 from core.errors import ValidationError
 
 if TYPE_CHECKING:
@@ -40,11 +40,10 @@ def create(
     Example: tollbook meters create tokens.toml --tenant acme
     """
     from catalog.meter_register import register_meter
-    from core.clock import SystemClock
 
     document = read_document(file)
     with tenant_transaction(state_dir, tenant) as (conn, tenant_id):
-        meter = register_meter(conn, SystemClock(), tenant_id, document)
+        meter = register_meter(conn, tenant_clock(conn, tenant_id), tenant_id, document)
     _show(meter, as_json, "created")
 
 
@@ -60,21 +59,19 @@ def list_meters(
 
     with tenant_transaction(state_dir, tenant) as (conn, tenant_id):
         found = page_of_meters(conn, tenant_id, limit=1_000_000)
-    if as_json:
-        print(json.dumps([meter.as_resource() for meter in found], indent=2, ensure_ascii=False))
-        return
-    rows = [
-        (
+    print_list(
+        found,
+        as_json,
+        ("slug", "name", "event types", "aggregation", "value", ""),
+        lambda meter: (
             meter.definition.slug,
             meter.definition.name,
             ", ".join(meter.definition.event_types),
             meter.definition.aggregation,
             meter.definition.value or "",
             "archived" if meter.definition.archived else "",
-        )
-        for meter in found
-    ]
-    print_table(rows, ("slug", "name", "event types", "aggregation", "value", ""))
+        ),
+    )
 
 
 @app.command()
@@ -105,11 +102,16 @@ def update(
     Example: tollbook meters update tokens --name "Tokens used" --metadata team=gateway
     """
     from catalog.meter_register import relabel_meter
-    from core.clock import SystemClock
 
     with tenant_transaction(state_dir, tenant) as (conn, tenant_id):
         meter = relabel_meter(
-            conn, SystemClock(), tenant_id, slug, name=name, unit=unit, metadata=pairs_of(metadata)
+            conn,
+            tenant_clock(conn, tenant_id),
+            tenant_id,
+            slug,
+            name=name,
+            unit=unit,
+            metadata=pairs_of(metadata),
         )
     _show(meter, as_json, "updated")
 
@@ -130,11 +132,10 @@ def archive(
     """
     from catalog.meter_register import retire_meter
     from cli.invoices import parse_instant
-    from core.clock import SystemClock
 
     instant = None if at is None else parse_instant(at, "--at")
     with tenant_transaction(state_dir, tenant) as (conn, tenant_id):
-        meter = retire_meter(conn, SystemClock(), tenant_id, slug, instant)
+        meter = retire_meter(conn, tenant_clock(conn, tenant_id), tenant_id, slug, instant)
     _show(meter, as_json, "archived")
 
 

@@ -11,14 +11,14 @@ import typer
 
 from cli.documents import read_document
 from cli.options import Json, StateDir
-from cli.output import print_resource, print_table
-from cli.tenants import TenantSlug, tenant_transaction
+from cli.output import print_list, print_resource
+from cli.tenants import TenantSlug, tenant_clock, tenant_transaction
 
 app = typer.Typer(help="Write, activate, list and archive plans.", no_args_is_help=True)
 
 Slug = Annotated[str, typer.Argument(help="The plan's slug.")]
 PlanFile = Annotated[
-    Path, typer.Argument(help="TOML or JSON: currency, rate_cards, maybe entitlements.")
+    Path, typer.Argument(help="TOML or JSON: currency, rate_cards, maybe phases, entitlements.")
 ]
 
 
@@ -34,21 +34,19 @@ def list_plans(
 
     with tenant_transaction(state_dir, tenant) as (conn, tenant_id):
         found = page_of_plans(conn, tenant_id, limit=1_000_000)
-    if as_json:
-        print(json.dumps([plan.as_resource() for plan in found], indent=2, ensure_ascii=False))
-        return
-    rows = [
-        (
+    print_list(
+        found,
+        as_json,
+        ("slug", "name", "version", "draft", "", ""),
+        lambda plan: (
             plan.slug,
             plan.name,
             "" if plan.sold is None else str(plan.sold),
             "yes" if plan.draft else "",
             "public" if plan.public else "",
             "archived" if plan.archived_at else "",
-        )
-        for plan in found
-    ]
-    print_table(rows, ("slug", "name", "version", "draft", "", ""))
+        ),
+    )
 
 
 @app.command()
@@ -94,10 +92,10 @@ def draft(
     from catalog.plan_catalog import PlanLabels, create_plan, write_draft
     from catalog.plan_terms import PlanKind
     from catalog.plan_view import page_of_plans
-    from core.clock import SystemClock
 
-    content, clock = read_document(file), SystemClock()
+    content = read_document(file)
     with tenant_transaction(state_dir, tenant) as (conn, tenant_id):
+        clock = tenant_clock(conn, tenant_id)
         if page_of_plans(conn, tenant_id, slug=slug, limit=1):
             plan = write_draft(conn, clock, tenant_id, slug, content)
         else:
@@ -121,10 +119,9 @@ def activate(
     Example: tollbook plans activate standard
     """
     from catalog.plan_catalog import activate_draft
-    from core.clock import SystemClock
 
     with tenant_transaction(state_dir, tenant) as (conn, tenant_id):
-        plan = activate_draft(conn, SystemClock(), tenant_id, slug)
+        plan = activate_draft(conn, tenant_clock(conn, tenant_id), tenant_id, slug)
     print_resource(plan.as_resource(), as_json, f"plan {slug}: version {plan.sold} is sold")
 
 
@@ -140,10 +137,9 @@ def archive(
     Example: tollbook plans archive standard
     """
     from catalog.plan_catalog import archive_plan
-    from core.clock import SystemClock
 
     with tenant_transaction(state_dir, tenant) as (conn, tenant_id):
-        plan = archive_plan(conn, SystemClock(), tenant_id, slug)
+        plan = archive_plan(conn, tenant_clock(conn, tenant_id), tenant_id, slug)
     print_resource(plan.as_resource(), as_json, f"archived plan {slug}")
 
 

@@ -133,6 +133,7 @@ def api(
     from cli.serving import serve_http
     from infra.local.state import resolve_endpoints
 
+    _arm()
     settings = ManagementSettings(
         endpoints=resolve_endpoints(os.environ, state_dir),
         snapshot_path=state_dir.absolute() / "api" / "catalog.json",

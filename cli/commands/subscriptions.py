@@ -9,9 +9,9 @@ from typing import Annotated
 import typer
 
 from cli.options import Json, StateDir
-from cli.output import print_resource, print_table
+from cli.output import print_list, print_resource
 from cli.subscription_commands import SubscriptionName, add_commands
-from cli.tenants import TenantSlug, tenant_transaction
+from cli.tenants import TenantSlug, tenant_clock, tenant_transaction
 
 app = typer.Typer(
     help="Create, list and show subscriptions, and change them.", no_args_is_help=True
@@ -35,21 +35,19 @@ def list_subscriptions(
 
     with tenant_transaction(state_dir, tenant, snapshot=True) as (conn, tenant_id):
         found = page_of_subscriptions(conn, tenant_id, status=status, limit=1_000_000)
-    if as_json:
-        print(json.dumps([each.as_resource() for each in found], indent=2, ensure_ascii=False))
-        return
-    rows = [
-        (
+    print_list(
+        found,
+        as_json,
+        ("slug", "customer", "plan", "status", "period from", "to"),
+        lambda each: (
             each.slug,
             each.customer,
             f"{each.plan} {each.plan_number}",
             each.standing.status,
             local_date(each.period.start, each.cycle.zone).isoformat(),
             local_date(each.period.end, each.cycle.zone).isoformat(),
-        )
-        for each in found
-    ]
-    print_table(rows, ("slug", "customer", "plan", "status", "period from", "to"))
+        ),
+    )
 
 
 @app.command()
@@ -84,21 +82,19 @@ def history(
     with tenant_transaction(state_dir, tenant, snapshot=True) as (conn, tenant_id):
         known = find_subscription(conn, tenant_id, name)
         found = changes_of(conn, tenant_id, known.id, limit=1_000_000)
-    if as_json:
-        print(json.dumps([each.as_resource() for each in found], indent=2, ensure_ascii=False))
-        return
-    rows = [
-        (
+    print_list(
+        found,
+        as_json,
+        ("revision", "at", "change", "from", "to", "by"),
+        lambda each: (
             str(each.revision),
             each.effective_at.isoformat(),
             each.change.replace("_", " "),
             each.before["status"] if each.before else "",
             each.after["status"],
             each.actor,
-        )
-        for each in found
-    ]
-    print_table(rows, ("revision", "at", "change", "from", "to", "by"))
+        ),
+    )
 
 
 @app.command()
@@ -117,6 +113,9 @@ def create(
     ] = "anniversary",
     trial_days: Annotated[int | None, typer.Option(min=1, help="Try it so long first.")] = None,
     expires_at: Annotated[str | None, typer.Option(help="The end of the contract.")] = None,
+    currency: Annotated[
+        str | None, typer.Option(help="One that the plan is sold in. Default: the customer's.")
+    ] = None,
     tenant: TenantSlug = None,
     state_dir: StateDir = Path(".tollbook"),
     as_json: Json = False,
@@ -125,7 +124,6 @@ def create(
 
     Example: tollbook subscriptions create contoso-standard contoso standard --trial-days 14
     """
-    from core.clock import SystemClock
     from subscriptions.life.new_body import parse_new
 
     given = {
@@ -137,10 +135,11 @@ def create(
         "anchor": anchor,
         "trial_days": trial_days,
         "expires_at": expires_at,
+        "currency": currency,
     }
     new = parse_new({name: each for name, each in given.items() if each is not None})
     with tenant_transaction(state_dir, tenant) as (conn, tenant_id):
-        made = new.create(conn, SystemClock(), tenant_id)
+        made = new.create(conn, tenant_clock(conn, tenant_id), tenant_id)
     print_resource(made.as_resource(), as_json, f"subscription {slug} is {made.standing.status}")
 
 
@@ -162,10 +161,9 @@ def advance(
     from core.clock import SystemClock
     from subscriptions.life.advance import advance as advance_all
 
-    clock = SystemClock()
-    at = clock.now() if as_of is None else min(parse_instant(as_of, "--as-of"), clock.now())
-    with tenant_transaction(state_dir, tenant, snapshot=True) as (_, tenant_id):
-        pass
+    given = None if as_of is None else parse_instant(as_of, "--as-of")
+    with tenant_transaction(state_dir, tenant, snapshot=True) as (conn, tenant_id):
+        now = tenant_clock(conn, tenant_id).now()
     with open_database(state_dir) as db:
-        moved = advance_all(db, clock, tenant_id, at)
+        moved = advance_all(db, SystemClock(), tenant_id, min(given or now, now))
     print_resource({"advanced": moved}, as_json, f"{moved} subscription(s) came on")

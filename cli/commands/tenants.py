@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from cli.options import Json, StateDir
-from cli.output import print_table
+from cli.output import print_resource, print_table
 from cli.rates import BytesRate, EventsRate, changed_limits, rate_text
 from cli.tenants import chosen_tenant, open_database
 
@@ -34,6 +34,7 @@ def list_all(state_dir: StateDir = Path(".tollbook"), as_json: Json = False) -> 
                 "id": format_id("ten", tenant.id),
                 "slug": tenant.slug,
                 "name": tenant.name,
+                "kind": tenant.kind,
                 "limits": limits.as_document(),
             }
             for tenant, limits in found
@@ -41,10 +42,38 @@ def list_all(state_dir: StateDir = Path(".tollbook"), as_json: Json = False) -> 
         print(json.dumps(documents, indent=2))
         return
     rows = [
-        (tenant.slug, tenant.name, rate_text(limits.events), rate_text(limits.bytes))
+        (tenant.slug, tenant.name, tenant.kind, rate_text(limits.events), rate_text(limits.bytes))
         for tenant, limits in found
     ]
-    print_table(rows, ("slug", "name", "events/s", "bytes/s"))
+    print_table(rows, ("slug", "name", "kind", "events/s", "bytes/s"))
+
+
+@app.command()
+def owner(
+    slug: Annotated[str, typer.Argument(help="The tenant's slug.")],
+    name: Annotated[str | None, typer.Option("--owner", help="Who owns it.")] = None,
+    nobody: Annotated[bool, typer.Option("--none", help="Name nobody any more.")] = False,
+    state_dir: StateDir = Path(".tollbook"),
+    as_json: Json = False,
+) -> None:
+    """Say who owns a tenant, or show it: tenants of one owner may invoice for each other.
+
+    Example: tollbook tenants owner acme-berlin --owner "Acme Holding"
+    """
+    from core.clock import SystemClock
+    from core.errors import ValidationError
+    from identity.owners import owner_of, set_owner
+
+    if nobody and name is not None:
+        raise ValidationError("--none: give it, or --owner, not both", field="none")
+    with open_database(state_dir) as db, db.transaction() as conn:
+        tenant = chosen_tenant(conn, slug)
+        if nobody or name is not None:
+            set_owner(conn, SystemClock(), tenant.id, name)
+        known = owner_of(conn, tenant.id)
+    print_resource(
+        {"slug": slug, "owner": known}, as_json, f"{slug}: owned by {known or 'nobody named'}"
+    )
 
 
 @app.command()
@@ -70,3 +99,59 @@ def limit(
         print(json.dumps(limits.as_document(), indent=2))
         return
     print(f"{slug}: events {rate_text(limits.events)}, bytes {rate_text(limits.bytes)}")
+
+
+@app.command()
+def settings(
+    slug: Annotated[str, typer.Argument(help="The tenant's slug.")],
+    given: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="NAME=JSON, such as dunning.grace_days=3; null: the default."),
+    ] = None,
+    state_dir: StateDir = Path(".tollbook"),
+    as_json: Json = False,
+) -> None:
+    """Show how a tenant wants to be worked for, or change it; workers read it at once.
+
+    Example: tollbook tenants settings acme --set limits.subscriptions=1000
+    """
+    from core.acting import OPERATOR
+    from core.clock import SystemClock
+    from identity.settings import change_settings, settings_resource
+
+    changes = _changes(given or [])
+    with open_database(state_dir) as db, db.transaction() as conn:
+        tenant = chosen_tenant(conn, slug)
+        shown = settings_resource(conn, tenant.id)
+        if changes:
+            shown = change_settings(conn, SystemClock(), tenant.id, changes, actor=OPERATOR)
+    if as_json:
+        print(json.dumps(shown, indent=2))
+        return
+    rows = [
+        (f"{section}.{name}", json.dumps(value))
+        for section, values in shown.items()
+        if isinstance(values, dict)
+        for name, value in values.items()
+    ]
+    print_table(rows, ("setting", "value"))
+
+
+def _changes(given: list[str]) -> dict[str, dict[str, object]]:
+    from core.errors import ValidationError
+
+    found: dict[str, dict[str, object]] = {}
+    for text in given:
+        path, sign, value = text.partition("=")
+        section, dot, name = path.partition(".")
+        try:
+            told = json.loads(value)
+        except ValueError:
+            told, sign = None, ""
+        if not (sign and dot and name):
+            raise ValidationError(
+                f"--set: expected NAME=JSON, such as dunning.grace_days=3, got {text!r}",
+                field="set",
+            )
+        found.setdefault(section, {})[name] = told
+    return found

@@ -30,6 +30,8 @@ _NAMES: Final[dict[str, IntervalUnit]] = {
     "yearly": "year",
 }
 _PLURALS: Final[dict[str, IntervalUnit]] = {f"{unit}s": unit for unit in get_args(IntervalUnit)}
+_LASTING: Final = re.compile(r"P([1-9][0-9]{0,3})([DWMY])")
+_LETTERS: Final[dict[str, IntervalUnit]] = {"D": "day", "W": "week", "M": "month", "Y": "year"}
 _EVERY: Final = re.compile(rf"every ([1-9][0-9]{{0,3}}) ({'|'.join(_PLURALS)})")
 
 
@@ -60,6 +62,26 @@ class Interval:
                 field=field,
             )
         return cls(_PLURALS[found[2]], int(found[1]))
+
+    @classmethod
+    def lasting(cls, text: str, field: str = "lasts") -> Interval:
+        """`P14D`, `P3M`: ISO 8601 with one unit. Raises `ValidationError` naming `field`."""
+        found = _LASTING.fullmatch(text)
+        if found is None or int(found[1]) > YEARS_MAX * _PER_YEAR[_LETTERS[found[2]]]:
+            raise ValidationError(
+                f"{field}: write up to {YEARS_MAX} years such as P14D, P2W, P3M or P1Y, got"
+                f" {text!r}",
+                field=field,
+            )
+        return cls(_LETTERS[found[2]], int(found[1]))
+
+    @property
+    def duration(self) -> str:
+        """The text that `lasting` reads back."""
+        letters = {unit: letter for letter, unit in _LETTERS.items()}
+        if self.unit == "quarter":
+            return f"P{self.months}M"
+        return f"P{self.count}{letters[self.unit]}"
 
     @property
     def months(self) -> int:

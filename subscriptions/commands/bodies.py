@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import re
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 import pydantic
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from core.errors import ValidationError
 from core.ids import TenantId
 from core.instants import Instant
+from core.quantities import Quantity, parse_quantity
 from core.refusals import refusal_of
 from db.postgres import Connection
+from identity.settings import settings_of
 from subscriptions.commands import (
     Activate,
     Cancel,
@@ -29,20 +31,12 @@ from subscriptions.commands import (
     StartTrial,
     Uncancel,
 )
-from subscriptions.life.checks import find_version, version_ids
+from subscriptions.life.checks import Version, find_version, version_ids
 
-_DECIMAL: Final = re.compile(r"[0-9]{1,15}(\.[0-9]{1,12})?")
 ADDONS_MAX: Final = Decimal(10) ** 6
 """So many of one add-on at most."""
 
 
-def _quantity(text: str) -> str:
-    if not _DECIMAL.fullmatch(text):
-        raise ValueError("give a decimal text, 0 to below 10^15, with at most 12 decimals")
-    return text
-
-
-Quantity = Annotated[str, AfterValidator(_quantity)]
 Quantities = Annotated[dict[str, Quantity], Field(max_length=500)]
 When = Literal["now", "period_end"] | Instant
 
@@ -51,22 +45,33 @@ def quantities_of(texts: Mapping[str, str] | None) -> dict[str, Decimal] | None:
     """Quantities as exact numbers, in their shortest form."""
     if texts is None:
         return None
-    return {key: _shortest(Decimal(text)) for key, text in texts.items()}
+    return {key: parse_quantity(text, key) for key, text in texts.items()}
 
 
-def _shortest(number: Decimal) -> Decimal:
-    return Decimal(f"{number.normalize():f}")
+def addons_of(
+    conn: Connection, tenant_id: TenantId, texts: Mapping[str, str]
+) -> list[tuple[Version, Decimal]]:
+    """The newest versions of the add-ons with these slugs, and how many of each.
+
+    Raises `NotFoundError`, and `ValidationError` for too many.
+    """
+    found = []
+    for slug, many in (quantities_of(texts) or {}).items():
+        if many > ADDONS_MAX:
+            raise ValidationError(f"addons.{slug}: at most {ADDONS_MAX}", field="addons")
+        found.append((find_version(conn, tenant_id, plan=slug), many))
+    return found
 
 
-class CommandBody(BaseModel):
+class CommandBody(BaseModel, ABC):
     """What every command has: `as_of`, the instant at which it is done, unless now."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     as_of: Instant | None = None
 
+    @abstractmethod
     def resolve(self, conn: Connection, tenant_id: TenantId) -> Command:
         """The command, with what it names looked up. Raises `NotFoundError`."""
-        raise NotImplementedError  # each body has its own
 
 
 class _Chosen(CommandBody):
@@ -126,10 +131,7 @@ class ChangeBody(_Chosen):
         if self.addons is None:
             return None, frozenset()
         wanted, drops = {}, set[UUID]()
-        for slug, many in (quantities_of(self.addons) or {}).items():
-            if many > ADDONS_MAX:
-                raise ValidationError(f"addons.{slug}: at most {ADDONS_MAX}", field="addons")
-            version = find_version(conn, tenant_id, plan=slug)
+        for version, many in addons_of(conn, tenant_id, self.addons):
             wanted[version.id] = many
             drops.update(version_ids(conn, tenant_id, version.plan_id))
         return wanted, frozenset(drops)
@@ -164,7 +166,8 @@ class PaymentBody(CommandBody):
 
     def resolve(self, conn: Connection, tenant_id: TenantId) -> Command:
         """`Payment`."""
-        return Payment(self.succeeded)
+        days = settings_of(conn, tenant_id).dunning
+        return Payment(self.succeeded, days.retry_days, days.grace_days)
 
 
 class ReactivateBody(_Chosen):

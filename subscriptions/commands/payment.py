@@ -8,14 +8,11 @@ from typing import ClassVar, Final
 
 from core.calendar.cycle import Cycle
 from core.calendar.zones import add_days
+from identity.settings import DunningSettings
 from subscriptions.commands.activate import Activate
 from subscriptions.life.standing import Standing
 
-RETRY_DAYS: Final = (1, 3, 5)
-"""Days from a failed payment to its next try, on the customer's calendar."""
-
-GRACE_DAYS: Final = 7
-"""Days from the last failed retry to the end of the subscription."""
+_DEFAULT: Final = DunningSettings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +21,8 @@ class Payment:
 
     name: ClassVar[str] = "payment"
     succeeded: bool
-    retry_days: tuple[int, ...] = RETRY_DAYS
-    grace_days: int = GRACE_DAYS
+    retry_days: tuple[int, ...] = _DEFAULT.retry_days
+    grace_days: int = _DEFAULT.grace_days
 
     def apply(self, standing: Standing, at: datetime, cycle: Cycle) -> Standing:
         """The first success activates, a later one settles; a failure is followed by retries.

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from catalog.prices import PriceTerms
+from catalog.price_store import terms_of
 from catalog.sold_lines import SoldLines, sold_lines
 from core.errors import BusinessLogicError, ConflictError, ValidationError
 from core.money import Currency
 from core.refusals import located
 from db.postgres import Connection
-from rating.prices import Price
 from subscriptions.contracts.negotiated import (
     CustomPrice,
     Negotiated,
@@ -67,7 +66,7 @@ def check_fit(conn: Connection, subscription: Subscription, prices: Sequence[Cus
     """Raise `ValidationError` for prices of which one does not fit a line that it would have."""
     if not prices:
         return
-    stands = subscription.standing
+    stands, currency = subscription.standing, subscription.currency
     terms = stands.terms or (stands.chosen(stands.start),)  # it waits for its first payment
     sold = sold_lines(
         conn,
@@ -77,22 +76,24 @@ def check_fit(conn: Connection, subscription: Subscription, prices: Sequence[Cus
     for each in terms:
         for version_id in (each.plan_version_id, *each.addons):
             lines = sold[version_id]
-            mine = [own for own in prices if own.holds_for(subscription.id, lines.plan_id)]
+            mine = [
+                own for own in prices if own.holds_for(subscription.id, lines.plan_id, currency)
+            ]
             for at in edges(mine, each.start, each.end):
-                _check_lines(lines, mine, at)
+                _check_lines(lines, mine, at, each.phase, currency)
 
 
-def _check_lines(lines: SoldLines, mine: Sequence[CustomPrice], at: datetime) -> None:
+def _check_lines(
+    lines: SoldLines,
+    mine: Sequence[CustomPrice],
+    at: datetime,
+    phase: str | None,
+    currency: Currency,
+) -> None:
     found = [price_at(mine, card.key, at) for card in lines.cards]
     with located("prices"):
-        lines.check_prices({own.key: _terms_of(own.price) for own in found if own is not None})
-
-
-def _terms_of(price: Price) -> PriceTerms:
-    assert isinstance(price.currency, Currency), "contracts are priced in money"
-    return PriceTerms(
-        price.model, price.currency, price.parameters, price.rounding_mode, price.adjustments
-    )
+        prices = {own.key: terms_of(own.price) for own in found if own is not None}
+        lines.check_prices(prices, phase, currency)
 
 
 def check_term(start: datetime, end: datetime | None, field: str) -> None:

@@ -12,6 +12,7 @@ from uuid import UUID
 import sql
 from catalog.price_store import price_of_row
 from core.ids import ContractId, CustomerId, PlanId, SubscriptionId, TenantId
+from core.money import Currency
 from db.postgres import Connection
 from rating.prices import Price
 
@@ -33,9 +34,12 @@ class CustomPrice:
     start: datetime
     end: datetime | None
 
-    def holds_for(self, subscription_id: SubscriptionId, plan_id: UUID | None) -> bool:
-        """Whether a subscription to this plan ever has it."""
-        return self.subscription_id in {None, subscription_id} and self.plan_id in {None, plan_id}
+    def holds_for(
+        self, subscription_id: SubscriptionId, plan_id: UUID | None, currency: Currency
+    ) -> bool:
+        """Whether a subscription to this plan, in this currency, ever has it."""
+        mine = self.subscription_id in {None, subscription_id} and self.plan_id in {None, plan_id}
+        return mine and self.price.currency == currency
 
     def holds(self, at: datetime) -> bool:
         """Whether it holds at an instant."""
@@ -44,6 +48,7 @@ class CustomPrice:
     def clashes(self, other: CustomPrice) -> bool:
         """Whether some line would have both at some instant, neither being the narrower one."""
         same = (self.key, self.plan_id) == (other.key, other.plan_id)
+        same &= self.price.currency == other.price.currency
         return same and _both(self.subscription_id, other.subscription_id) and _meet(self, other)
 
 

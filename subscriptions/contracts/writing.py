@@ -40,6 +40,7 @@ class Writing:
         self._clock = clock
         self._customer = customer
         self._subscription_id = None if subscription is None else subscription.id
+        self._currency = customer.currency if subscription is None else subscription.currency
         self._body = body
         self._start = body.start or clock.now()
         self.contract_id = ContractId(new_uuid(clock))
@@ -89,7 +90,7 @@ class Writing:
     def _price(self, entry: CustomPriceEntry, version: int) -> CustomPrice:
         plan_id = self._plan_of(entry)
         with located("price"):
-            terms = price_of(entry.price, self._customer.currency)
+            terms = price_of(entry.price, self._currency)
         start, end = entry.start or self._start, entry.end or self._body.end
         check_within((self._start, self._body.end), (start, end))
         return CustomPrice(
@@ -121,9 +122,7 @@ class Writing:
             return ()
         assert self._subscription_id is not None, "checked before"
         with located("minimum"):
-            terms = price_terms(
-                "flat", self._customer.currency.code, {"amount": self._body.minimum}
-            )
+            terms = price_terms("flat", self._currency.code, {"amount": self._body.minimum})
         return (
             Minimum(
                 contract_id=self.contract_id,

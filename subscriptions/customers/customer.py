@@ -18,7 +18,7 @@ from core.money import Currency
 from core.texts import check_text
 from db.outbox import Change, append
 from db.postgres import Connection
-from subscriptions.customers.facts import Payer
+from subscriptions.customers.facts import Billing, Payer
 from subscriptions.errors import CustomerNotFoundError
 
 _ID: Final = re.compile(r"cus_([0-9a-f]{32})")
@@ -28,7 +28,8 @@ _ID: Final = re.compile(r"cus_([0-9a-f]{32})")
 class Customer:
     """Who pays; `billing_info` says the buyer's name, addresses and tax ids on invoices.
 
-    `payer` says who gets its invoices: itself, or its parent. `revision` grows with each change.
+    `payer` says who gets its invoices: itself, or its parent; `invoices`, whether those it gets
+    come as one. `revision` grows with each change.
     """
 
     id: CustomerId
@@ -40,6 +41,7 @@ class Customer:
     billing_info: Mapping[str, Any]
     parent_id: CustomerId | None
     payer: Payer
+    invoices: Billing
     user_id: UUID | None
     metadata: Mapping[str, str]
     revision: int
@@ -56,6 +58,7 @@ class Customer:
             "billing_info": dict(self.billing_info),
             "parent": self.parent_id and format_id("cus", self.parent_id),
             "payer": self.payer,
+            "invoices": self.invoices,
             "user_id": self.user_id and str(self.user_id),
             "metadata": dict(self.metadata),
             "revision": self.revision,

@@ -26,6 +26,9 @@ _TAX_TYPE: Final = re.compile(r"[a-z][a-z0-9_]{0,31}")
 Payer = Literal["self", "parent"]
 """Who gets a customer's invoices: it, or the customer above it."""
 
+Billing = Literal["together", "apart"]
+"""What who pays for others gets: one invoice with a group for each, or one invoice for each."""
+
 
 def _printable(text: str) -> str:
     """`text`, if every character of it can stand on paper and in every database."""
@@ -127,6 +130,7 @@ class CustomerFacts(BaseModel):
     billing_info: BillingInfo | None = None
     parent: str | None = None
     payer: Payer | None = None
+    invoices: Billing | None = None
     user_id: str | None = None
     metadata: dict[str, str] | None = None
 

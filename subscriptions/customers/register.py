@@ -35,6 +35,7 @@ from subscriptions.customers.tree import (
     refuse_children,
     refuse_other_currency,
 )
+from subscriptions.errors import CustomerNotFoundError
 
 Outcome = Literal["created", "updated", "unchanged"]
 
@@ -51,6 +52,16 @@ def create_customer(
     if made is None:
         raise ConflictError(f"slug: the customer {new.slug!r} exists already", field="slug")
     return made
+
+
+def known_as(conn: Connection, tenant_id: TenantId, slug: str) -> Customer | None:
+    """The customer called so, if there is one."""
+    if looks_like_id(slug):
+        return None
+    try:
+        return read_customer(conn, tenant_id, slug)
+    except CustomerNotFoundError:
+        return None
 
 
 def ensure_customer(
@@ -85,7 +96,7 @@ def change_customer(
         lock_tree(conn, tenant_id)
     known = find_customer(conn, tenant_id, reference)
     _check_revision(known, revision)
-    wanted = _with_facts(conn, known, facts)
+    wanted = with_facts(conn, known, facts)
     if wanted == known:
         return known
     if wanted.currency != known.currency and _has_subscription(conn, known):
@@ -153,12 +164,13 @@ def _insert(
         billing_info={},
         parent_id=None,
         payer="self",
+        invoices="together",
         user_id=None,
         metadata={},
         revision=1,
         deleted_at=None,
     )
-    customer = _with_facts(conn, blank, new, is_new=True)
+    customer = with_facts(conn, blank, new, is_new=True)
     row = _row(customer, clock.now())
     if conn.execute(sql.load("postgres/queries/insert_customer"), row).fetchone() is None:
         return None
@@ -167,7 +179,7 @@ def _insert(
     return tell_customer(conn, clock, tenant_id, customer.id, "created")
 
 
-def _with_facts(
+def with_facts(
     conn: Connection, known: Customer, facts: CustomerFacts, *, is_new: bool = False
 ) -> Customer:
     """The customer as the facts say it is. Raises `ValidationError` for one that is none."""
@@ -180,6 +192,7 @@ def _with_facts(
         "currency": None if facts.currency is None else Currency(facts.currency),
         "billing_info": None if facts.billing_info is None else facts.billing_info.as_document(),
         "payer": facts.payer,
+        "invoices": facts.invoices,
         "metadata": None if facts.metadata is None else check_metadata(facts.metadata),
     }
     changes = {name: value for name, value in told.items() if value is not None}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -17,16 +17,15 @@ from core.clock import Clock
 from core.errors import ConflictError, NotFoundError, ValidationError
 from core.events import TEXT_BYTES_MAX
 from core.ids import TenantId, format_id, new_uuid
+from core.instants import FIRST, check_instant
 from core.texts import check_text
 from db.outbox import Change, append
 from db.postgres import Connection
 from subscriptions.customers.customer import Customer, lock_customers, read_customer, refuse_deleted
 
-SINCE_EVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
+SINCE_EVER: Final = FIRST
 """From when an undated subject belongs to its customer: no event is older."""
 
-_DAWN: Final = datetime(1900, 1, 1, tzinfo=UTC)
-_DUSK: Final = datetime(9999, 1, 1, tzinfo=UTC)
 _TICK: Final = timedelta(microseconds=1)
 
 
@@ -66,9 +65,9 @@ def link_subject(
     for an empty range or a name that no event can have.
     """
     check_subject(subject)
-    _check_instant("from", valid_from)
+    check_instant(valid_from, "from")
     if valid_to is not None:
-        _check_instant("to", valid_to)
+        check_instant(valid_to, "to")
         if valid_to <= valid_from:
             raise ValidationError(f"to: {valid_to} is not after {valid_from}", field="to")
     wanted: dict[str, Any] = {
@@ -107,7 +106,7 @@ def unlink_subject(
     customer must be locked. Raises `NotFoundError` when there is none.
     """
     check_subject(subject)
-    _check_instant("at", at)
+    check_instant(at, "at")
     now = _lock(conn, clock, customer.tenant_id, subject)
     point = {
         "tenant_id": customer.tenant_id,
@@ -188,11 +187,6 @@ def check_subject(subject: str) -> None:
         raise ValidationError(
             f"subject: give 1 to {TEXT_BYTES_MAX['subject']} bytes", field="subject"
         )
-
-
-def _check_instant(field: str, at: datetime) -> None:
-    if not _DAWN <= at < _DUSK:
-        raise ValidationError(f"{field}: give an instant from 1900 to 9998", field=field)
 
 
 def _lock(conn: Connection, clock: Clock, tenant_id: TenantId, subject: str) -> datetime:

@@ -11,6 +11,7 @@ from core.acting import SYSTEM, Acting
 from core.clock import Clock
 from core.ids import TenantId, format_id
 from db.postgres import Database
+from identity.sandboxes import clock_of
 from subscriptions.life.operate import bring_up_to_date
 from subscriptions.life.subscription import find_subscription
 
@@ -38,9 +39,10 @@ def advance(
                 sql.load("postgres/queries/select_steps_due"),
                 {"tenant_id": tenant_id, "as_of": as_of, "limit": BLOCK},
             ).fetchall()
+            own = clock_of(conn, clock, tenant_id)
             for row in rows:
                 known = find_subscription(conn, tenant_id, format_id("sub", row["id"]))
-                bring_up_to_date(conn, clock, known, as_of)
+                bring_up_to_date(conn, own, known, as_of)
         moved += len(rows)
         progress(len(rows))
         if len(rows) < BLOCK:

@@ -15,6 +15,7 @@ from core.money import Currency
 from core.refusals import located
 from db.postgres import Connection
 from subscriptions.customers.subjects import check_subject
+from subscriptions.life.phases import Phased, phased_of
 from subscriptions.life.subscription import Subscription
 
 SUBJECTS_MAX = 1000
@@ -25,7 +26,8 @@ SUBJECTS_MAX = 1000
 class Version:
     """A plan version that is subscribed to; `agreed` are those of its `keys` with a quantity.
 
-    `meters` are those that it prices, by slug.
+    `meters` are those that it prices, by slug. `currencies` are those that it is sold in, the
+    plan's first; `phased` is how the calendar sees it.
     `cycles` are the billing cycles that it has lines for; None: lines for any.
     """
 
@@ -33,13 +35,14 @@ class Version:
     plan_id: PlanId
     plan: str
     number: int
-    currency: Currency
+    currencies: tuple[Currency, ...]
     sold: bool
     agreed: frozenset[str]
     keys: frozenset[str]
     meters: frozenset[str]
     kind: str
     cycles: frozenset[str | None]
+    phased: Phased
 
     def check_quantities(self, keys: Iterable[str]) -> None:
         """Raise `ValidationError` for the quantity of a line that is not sold by quantity."""
@@ -75,14 +78,19 @@ def find_version(
         PlanId(row["plan_id"]),
         row["plan"],
         row["number"],
-        Currency(row["currency"]),
+        _currencies(row["currency"], row["currencies"]),
         row["archived_at"] is None,
         frozenset(row["agreed"]),
         frozenset(row["keys"]),
         frozenset(row["meters"]),
         row["kind"],
         frozenset(row["cycles"]),
+        Phased(row["plan_id"], phased_of(row["phases"])),
     )
+
+
+def _currencies(main: str, others: Sequence[str]) -> tuple[Currency, ...]:
+    return tuple(Currency(code) for code in dict.fromkeys([main, *others]))
 
 
 def version_ids(conn: Connection, tenant_id: TenantId, plan_id: PlanId) -> list[UUID]:
@@ -102,9 +110,11 @@ def check_buys(version: Version, currency: Currency, interval: Interval, *, paye
             " that is",
             field="plan",
         )
-    if version.currency != currency:
+    if currency not in version.currencies:
         raise BusinessLogicError(
-            f"plan: it is priced in {version.currency}, {payer} pays in {currency}", field="plan"
+            f"plan: {version.plan!r} is priced in {_listed(version.currencies)}, {payer} pays in"
+            f" {currency}",
+            field="plan",
         )
     if not version.cycles & {None, str(interval)}:
         raise BusinessLogicError(
@@ -112,6 +122,10 @@ def check_buys(version: Version, currency: Currency, interval: Interval, *, paye
             " one of its lines",
             field="billing_cycle",
         )
+
+
+def _listed(currencies: Sequence[Currency]) -> str:
+    return " and ".join(each.code for each in currencies)
 
 
 def check_addons(version: Version, addons: Sequence[Version]) -> None:

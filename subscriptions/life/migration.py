@@ -17,6 +17,7 @@ from core.clock import Clock
 from core.errors import TollbookError
 from core.ids import TenantId, format_id
 from db.postgres import Connection, Database
+from identity.sandboxes import clock_of
 from subscriptions.commands import Change
 from subscriptions.commands.base import When
 from subscriptions.customers.customer import lock_customers
@@ -135,6 +136,7 @@ def migrate_batch(
     with db.transaction(acting) as conn, conn.transaction(force_rollback=dry_run):
         version = find_version(conn, acting.tenant_id, plan=plan, number=number)
         report = MigrationReport(plan, version.number, dry_run)
+        clock = clock_of(conn, clock, acting.tenant_id)
         rows = _candidates(conn, acting.tenant_id, version, after or _NIL)
         lock_customers(conn, acting.tenant_id, sorted({row["customer_id"] for row in rows}))
         versions = frozenset(version_ids(conn, acting.tenant_id, version.plan_id))

@@ -15,9 +15,10 @@ from core.clock import Clock
 from core.errors import ValidationError
 from core.ids import TenantId
 from core.instants import Instant
+from core.money import Currency
 from core.refusals import refusal_of
 from db.postgres import Connection
-from subscriptions.commands.bodies import Quantities, quantities_of
+from subscriptions.commands.bodies import Quantities, addons_of, quantities_of
 from subscriptions.customers.customer import find_customer
 from subscriptions.life.checks import find_version
 from subscriptions.life.create import NewSubscription, create_subscription
@@ -33,9 +34,12 @@ class NewSubscriptionBody(BaseModel):
     `start` may lie in the past or the future; missing: now. Periods step from the `anchor`: the
     start (`anniversary`), the first day of the calendar's month, quarter, year or week
     (`calendar`), the end of the trial (`trial_end`), or an instant. A trial lasts `trial_days` days
-    or until `trial_ends_at`; then it is billed, or expires (`trial_converts`). With the activation
-    `payment` nothing begins before a payment succeeds. `expires_at` is the end of a contract.
-    `subjects` are those whose usage it bills; missing: all of the customer's.
+    or until `trial_ends_at`, unless said as long as that of the plan; then it is billed, or expires
+    (`trial_converts`). With the activation `payment` nothing begins before a payment succeeds, and
+    there is no trial. `expires_at` is the end of a contract. `subjects` are those whose usage it
+    bills; missing: all of the customer's. `currency` is one that the plan is sold in; missing: the
+    customer's. What lies before `billed_through` is billed already, elsewhere: a boundary of its
+    periods, unless `cut_period`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -51,7 +55,11 @@ class NewSubscriptionBody(BaseModel):
     trial_ends_at: Instant | None = None
     trial_converts: bool = True
     expires_at: Instant | None = None
+    currency: str | None = None
     quantities: Quantities = {}
+    addons: Quantities = {}
+    billed_through: Instant | None = None
+    cut_period: bool = False
     subjects: list[str] | None = None
     metadata: dict[str, str] = {}
 
@@ -69,7 +77,13 @@ class NewSubscriptionBody(BaseModel):
             trial_ends_at=self._trial_end(start, customer.time_zone),
             trial_converts=self.trial_converts,
             expires_at=self.expires_at,
+            currency=None if self.currency is None else Currency(self.currency),
             quantities=quantities_of(self.quantities) or {},
+            addons={
+                addon.id: many for addon, many in addons_of(conn, tenant_id, self.addons) if many
+            },
+            billed_through=self.billed_through,
+            cut_period=self.cut_period,
             subjects=self.subjects,
             metadata=self.metadata,
         )

@@ -18,6 +18,7 @@ from subscriptions.customers.customer import lock_customers, read_customer, refu
 from subscriptions.errors import SubscriptionNotFoundError
 from subscriptions.life.checks import Version, check_addons, check_buys, check_overlap, find_version
 from subscriptions.life.lifecycle import OVER
+from subscriptions.life.phases import laid_out, phased_versions
 from subscriptions.life.standing import Standing, steps_until
 from subscriptions.life.store import save
 from subscriptions.life.subscription import (
@@ -68,7 +69,7 @@ def perform(
         return known
     if known.standing.status in OVER:
         refuse_deleted(read_customer(conn, tenant_id, format_id("cus", known.customer_id)))
-    after = _fitting(conn, known, after)
+    after = _in_phases(conn, known, _fitting(conn, known, after), at)
     if replace(after, at=known.standing.at) == known.standing:
         return known
     saved = save(conn, clock, known, command.name, after)
@@ -140,6 +141,15 @@ def _fitting(conn: Connection, known: Subscription, after: Standing) -> Standing
     keys = frozenset().union(*(keys for _, _, keys in bought))
     versions[after.plan_version_id].check_quantities(keys - agreed)
     return _pruned(after, versions)
+
+
+def _in_phases(conn: Connection, known: Subscription, after: Standing, at: datetime) -> Standing:
+    """The same with what is planned from `at` on in the phases of its plans."""
+    if after.terms == known.standing.terms:
+        return after
+    versions = sorted({each.plan_version_id for each in after.terms})
+    plans = phased_versions(conn, known.tenant_id, versions)
+    return replace(after, terms=laid_out(after.terms, at, plans, known.cycle.zone))
 
 
 def _pruned(standing: Standing, versions: Mapping[UUID, Version]) -> Standing:

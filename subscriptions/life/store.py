@@ -46,6 +46,7 @@ def insert(conn: Connection, clock: Clock, made: Subscription, steps: Sequence[S
         "time_zone": made.time_zone,
         "anchor_at": made.anchor,
         "activation": made.standing.activation,
+        "billed_until": made.billed_until,
         "subjects": None if made.subjects is None else list(made.subjects),
     }
     if not conn.execute(sql.load("postgres/queries/insert_subscription"), row).rowcount:
@@ -177,6 +178,7 @@ def _write_stretches(
             "quantities": Jsonb(quantity_texts(terms.quantities)),
             "addons": Jsonb(addon_texts(terms.addons)),
             "trial": terms.trial,
+            "phase": terms.phase,
             "start": terms.start,
             "end": terms.end,
         }

@@ -108,6 +108,7 @@ def terms_resource(terms: Terms) -> dict[str, Any]:
         "quantities": quantity_texts(terms.quantities),
         "addons": _shown_addons(terms.addons),
         "trial": terms.trial,
+        "phase": terms.phase,
     }
 
 
@@ -211,6 +212,7 @@ def read_terms(conn: Connection, ids: Sequence[UUID]) -> defaultdict[UUID, tuple
                 _quantities(row["quantities"]),
                 row["trial"],
                 _addons(row["addons"]),
+                row["phase"],
             ),
         )
     return found

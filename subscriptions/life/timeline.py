@@ -20,6 +20,7 @@ class Terms:
     """What holds in `[start, end)`: a plan version, agreed quantities by key of its lines.
 
     `addons` are further plan versions, each so many times. During a `trial` flat fees are waived.
+    `phase` is the key of the one that the plan is in, None: in none.
     """
 
     start: datetime
@@ -28,6 +29,7 @@ class Terms:
     quantities: Mapping[str, Decimal] = field(default_factory=dict)
     trial: bool = False
     addons: Mapping[UUID, Decimal] = field(default_factory=dict)
+    phase: str | None = None
 
     def holds(self, at: datetime) -> bool:
         """Whether these terms hold at an instant."""
@@ -51,6 +53,13 @@ class Pause:
 def terms_at(terms: Sequence[Terms], at: datetime) -> Terms | None:
     """What holds at an instant; None where nothing does."""
     return next((each for each in terms if each.holds(at)), None)
+
+
+def service_paused(pauses: Sequence[Pause], at: datetime) -> bool:
+    """Whether a pause takes the service away at an instant."""
+    return any(
+        each.service and each.start <= at and (each.end is None or at < each.end) for each in pauses
+    )
 
 
 def cut(terms: Sequence[Terms], at: datetime) -> tuple[Terms, ...]:
@@ -104,14 +113,7 @@ def billed(
     """What is billed of a period: the terms within it, without pauses, up to the end."""
     end = period.end if ended_at is None else min(period.end, ended_at)
     found = [
-        Terms(
-            max(each.start, period.start),
-            min(each.end or end, end),
-            each.plan_version_id,
-            each.quantities,
-            each.trial,
-            each.addons,
-        )
+        replace(each, start=max(each.start, period.start), end=min(each.end or end, end))
         for each in terms
     ]
     for pause in pauses:

@@ -27,6 +27,7 @@ DRAFT = {
     "rate_cards": [{"key": "a", "name": "marker-type", "price": {"model": "flat", "amount": "1"}}],
     "entitlements": [{"feature": "theirs"}],
 }
+CATALOG = {"plans": [{"slug": "mine", "name": "mine", **DRAFT}]}
 OPEN = {"/livez", "/readyz", "/metrics"}
 """They say nothing of any tenant, and ask for no key."""
 
@@ -54,6 +55,9 @@ REQUESTS: dict[tuple[str, str], tuple[Any, int]] = {
     ("post", "/v1/plans/{slug}/archive"): (None, 404),
     ("get", "/v1/plans/{slug}/versions/{number}"): (None, 404),
     ("get", "/v1/public/{tenant}/plans"): (None, 200),
+    ("get", "/v1/catalog"): (None, 200),
+    ("post", "/v1/catalog/diff"): (CATALOG, 200),
+    ("post", "/v1/catalog/apply"): (CATALOG, 404),  # it gives their feature
     ("get", "/v1/customers"): (None, 200),
     ("post", "/v1/customers"): ({"slug": "mine", "currency": "EUR", "parent": "theirs"}, 404),
     ("get", "/v1/customers/{customer}"): (None, 404),
@@ -62,6 +66,18 @@ REQUESTS: dict[tuple[str, str], tuple[Any, int]] = {
     ("get", "/v1/customers/{customer}/subjects"): (None, 404),
     ("post", "/v1/customers/{customer}/subjects"): ({"subject": "theirs", "move": True}, 404),
     ("post", "/v1/customers/{customer}/subjects/{subject}/end"): ({}, 404),
+    ("get", "/v1/customers/{customer}/entitlements"): (None, 404),
+    ("get", "/v1/customers/{customer}/entitlements/{feature}"): (None, 404),
+    ("get", "/v1/customers/{customer}/overrides"): (None, 404),
+    ("post", "/v1/customers/{customer}/overrides"): ({"feature": "theirs"}, 404),
+    ("post", "/v1/customers/{customer}/overrides/{override}/end"): ({}, 404),
+    ("get", "/v1/customers/{customer}/grants"): (None, 404),
+    ("post", "/v1/customers/{customer}/grants"): (
+        {"feature": "theirs", "quantity": "1", "end": "2030-01-01T00:00:00Z"},
+        404,
+    ),
+    ("post", "/v1/customers/{customer}/grants/{grant}/end"): ({}, 404),
+    ("post", "/v1/usage/track"): ({"subject": "theirs", "feature": "theirs"}, 404),
     ("get", "/v1/customers/{customer}/payment-methods"): (None, 404),
     ("post", "/v1/customers/{customer}/payment-methods"): (
         {"provider": "stripe", "reference": "mine"},
@@ -92,10 +108,16 @@ REQUESTS: dict[tuple[str, str], tuple[Any, int]] = {
     ("post", "/v1/subscriptions/{subscription}/uncancel"): ({}, 404),
     ("post", "/v1/subscriptions/{subscription}/preview"): ({}, 404),
     ("post", "/v1/plans/{slug}/migrate"): ({"at": "now"}, 404),
+    ("get", "/v1/settings"): (None, 200),
+    ("patch", "/v1/settings"): ({"dunning": {"grace_days": 3}}, 200),
+    ("get", "/v1/sandbox"): (None, 422),
+    ("post", "/v1/sandbox/advance"): ({"to": "2030-01-01T00:00:00Z"}, 422),
     ("get", "/v1/contracts"): (None, 200),
     ("post", "/v1/contracts"): ({"slug": "mine", "customer": "theirs"}, 404),
     ("get", "/v1/contracts/{contract}"): (None, 404),
     ("post", "/v1/contracts/{contract}/end"): ({}, 404),
+    ("get", "/v1/invoices"): (None, 200),
+    ("get", "/v1/invoices/{invoice}"): (None, 404),
 }
 """What is sent as a body, and the answer's status: for each route that there is."""
 
@@ -163,6 +185,9 @@ def test_no_route_shows_or_changes_what_is_another_tenants(
     deal = client.post("/v1/contracts", json=agreed, headers=everything)
     assert deal.status_code == 201, deal.text
     contract = deal.json()["id"]
+    given = client.post(f"{below}/overrides", json={"feature": "theirs"}, headers=everything)
+    assert given.status_code == 201, given.text
+    override = given.json()["id"]
     before = rows_of(database, zeta)
     may_everything = key_of(client, database, acme)
     for (method_name, path), (body, status) in REQUESTS.items():
@@ -170,14 +195,16 @@ def test_no_route_shows_or_changes_what_is_another_tenants(
             url = path.replace("{slug}", slug).replace("{number}", "1").replace("{tenant}", "acme")
             url = url.replace("{customer}", slug).replace("{subject}", "theirs")
             url = url.replace("{method}", method).replace("{subscription}", slug)
-            url = url.replace("{contract}", slug)
+            url = url.replace("{contract}", slug).replace("{invoice}", slug)
+            url = url.replace("{feature}", "theirs")
+            url = url.replace("{override}", override).replace("{grant}", override)
             found = client.request(method_name, url, json=body, headers=may_everything)
             assert found.status_code in {status, 409 if status == 201 else status}, (
                 url,
                 found.text,
             )
             markers = {"marker-type", "theirs", theirs.json()["id"], paying, method, subscription}
-            markers.add(contract)
+            markers |= {contract, override}
             asked = url + json.dumps(body)  # a refusal may repeat what was asked for
             assert not [each for each in markers if each not in asked and each in found.text]
     assert rows_of(database, zeta) == before

@@ -60,6 +60,9 @@ def test_a_customer_is_created_shown_changed_and_deleted(run: Run, tmp_path: Pat
     assert (shown["name"], shown["parent"], shown["payer"]) == ("Labs", None, "self")
     assert (shown["subjects"], shown["payment_methods"]) == ([], [])
 
+    assert run("change", "contoso", "--invoices", "apart").exit_code == 0
+    assert json.loads(run("show", "contoso").stdout)["invoices"] == "apart"
+
     gone = run("delete", "contoso").stdout
     assert gone == f"deleted customer contoso; its id is {customer['id']}\n"
     assert isinstance(run("show", "contoso").exception, NotFoundError)

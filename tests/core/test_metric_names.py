@@ -13,7 +13,7 @@ def test_every_name_is_documented_and_says_its_package_and_unit() -> None:
     listed = re.findall(r"^\| `(tollbook_\w+)` \|", page, re.MULTILINE)
     assert sorted(listed) == sorted(_NAMES.values())
     for name in listed:
-        assert re.fullmatch(r"tollbook_(http|ingest|stream)_[a-z]+(_[a-z]+)*", name)
+        assert re.fullmatch(r"tollbook_(http|ingest|stream|entitlement)_[a-z]+(_[a-z]+)*", name)
 
 
 def test_every_name_is_measured_somewhere() -> None:
@@ -23,6 +23,8 @@ def test_every_name_is_measured_somewhere() -> None:
             "api/connections.py",
             "api/observing.py",
             "api/routes/public_plans.py",
+            "api/usage_sending.py",
+            "entitlements/memory.py",
             "ingest/metrics.py",
             "streams/metrics.py",
         )

@@ -6,6 +6,7 @@ import pytest
 from pypdf import PdfReader
 
 from documents.pdf import invoice_pdf
+from documents.view import SANDBOX_NOTICE
 from tests.documents.builders import document, line
 
 
@@ -69,3 +70,12 @@ def test_a_draft_asks_for_no_payment() -> None:
     [text] = pages_of(invoice_pdf(document(number=None)))
     assert "Draft invoice" in text
     assert "Please pay" not in text
+
+
+def test_what_a_sandbox_bills_says_so_on_every_page_and_asks_for_no_payment() -> None:
+    lines = [line(f"Line-{index:03} of a service with a long name") for index in range(60)]
+    pages = pages_of(invoice_pdf(document(lines=lines, sandbox=True)))
+    assert len(pages) > 1
+    assert all(SANDBOX_NOTICE in text for text in pages)
+    assert "Please pay" not in "\n".join(pages)
+    assert SANDBOX_NOTICE not in "\n".join(pages_of(invoice_pdf(document())))

@@ -53,3 +53,15 @@ def test_canonical_json_has_one_form() -> None:
     assert canonical_json({"b": [1, "é"], "a": None}) == '{"a":null,"b":[1,"é"]}'.encode()
     with pytest.raises(ValueError, match="not JSON compliant"):
         canonical_json({"a": float("nan")})
+
+
+def test_what_a_sandbox_bills_is_marked_and_all_else_stays_as_it_was() -> None:
+    real = invoice()
+    marked = dataclasses.replace(real, sandbox=True)
+    documents = invoice_document(real), invoice_document(marked)
+    assert "sandbox" not in documents[0]
+    assert documents[1] == documents[0] | {
+        "sandbox": True,
+        "content_hash": content_hash(marked),
+    }
+    assert content_hash(marked) != content_hash(real)

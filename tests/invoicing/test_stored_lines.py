@@ -43,8 +43,8 @@ CHANGED = datetime(2023, 11, 11, tzinfo=UTC)
 SHARE = Share(10 * 86_400, 30 * 86_400)
 NEWER = {"service", "share", "tiers", "price_adjustments"}
 NEWER_COLUMNS = (
-    ",\n    for_customer_id, for_name",
-    ", %(for_customer_id)s, %(for_name)s",
+    ",\n    for_customer_id, for_name, sandbox",
+    ", %(for_customer_id)s, %(for_name)s, %(sandbox)s",
 )
 """Of invoices."""
 BEFORE = 14

@@ -105,6 +105,8 @@ def test_all_timestamps_have_a_time_zone_and_no_number_is_binary(database: Datab
         "catalog.prices",
         "catalog.rate_cards",
         "catalog.plan_entitlements",
+        "catalog.plan_phases",
+        "catalog.rate_card_prices",
     ],
 )
 def test_final_rows_refuse_every_change(database: Database, table: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -68,10 +69,16 @@ class Desk:
             return find_version(conn, self.tenant_id, plan=plan, number=number).id
 
 
-def open_desk(database: Database, now: datetime = JANUARY, **parts: Any) -> Desk:
+def open_desk(
+    database: Database,
+    now: datetime = JANUARY,
+    dearer_phases: Sequence[dict[str, Any]] = (),
+    **parts: Any,
+) -> Desk:
     """Two plans that price different meters, a dearer one than the first, two customers."""
     standard, dearer = plan(), plan("dearer")
     dearer["rate_cards"][0]["price"]["amount"] = "199.00"
+    dearer["phases"] = list(dearer_phases)
     for each in (standard, dearer):
         price = {"model": "per_unit", "amount": "9.00"}
         each["rate_cards"].append({"key": "seats", "name": "S", "price": price, "quantity": "1"})

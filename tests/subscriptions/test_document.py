@@ -26,7 +26,9 @@ def test_the_example_is_a_file_that_is_accepted() -> None:
     parsed = parse_document(tomllib.loads(example()))
     assert parsed.customers[0].subjects[0].subject == "contoso-chat"
     assert parsed.customers[0].subjects[1].valid_from == date(2024, 1, 1)
-    assert parsed.plans[0].rate_cards[1].price["per"] == 1_000_000
+    price = parsed.plans[0].rate_cards[1].price
+    assert price is not None
+    assert price["per"] == 1_000_000
 
 
 def _plan_with(price: dict[str, Any]) -> dict[str, Any]:

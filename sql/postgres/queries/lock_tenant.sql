@@ -1,1 +1,1 @@
-SELECT id, slug, name, metadata FROM identity.tenants WHERE slug = %(slug)s FOR NO KEY UPDATE
+SELECT id, slug, name, kind, metadata FROM identity.tenants WHERE slug = %(slug)s FOR NO KEY UPDATE

@@ -1,4 +1,5 @@
--- Names and opens every draft of a run: 1..n in the order customer, subscription, period.
+-- Names and opens every draft of a run: 1..n in the order customer, subscription, period;
+-- an invoice with groups, which has no subscription, comes first.
 WITH ordered AS
 (
     SELECT
@@ -7,7 +8,9 @@ WITH ordered AS
         series.next_number - 1 + row_number() OVER
         (
             PARTITION BY invoices.series_id
-            ORDER BY invoices.customer_id, invoices.subscription_id, invoices.period_start, invoices.kind
+            ORDER BY
+                invoices.customer_id, invoices.subscription_id NULLS FIRST, invoices.currency,
+                invoices.period_start, invoices.kind, invoices.id
         ) AS number
     FROM invoicing.invoices
     JOIN invoicing.number_series AS series ON series.id = invoices.series_id

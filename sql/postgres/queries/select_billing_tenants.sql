@@ -1,5 +1,5 @@
--- Who is closed: one tenant by slug or id, or all.
-SELECT id, slug, name, metadata
+-- Who is closed: one tenant by slug or id, or all for production; sandboxes are closed as their time goes on.
+SELECT id, slug, name, kind, metadata, settings
 FROM identity.tenants
-WHERE (%(tenant)s::text IS NULL OR slug = %(tenant)s OR id::text = %(tenant)s)
+WHERE CASE WHEN %(tenant)s::text IS NULL THEN kind = 'production' ELSE slug = %(tenant)s OR id::text = %(tenant)s END
 ORDER BY id

@@ -1,7 +1,7 @@
 -- What was known at one instant about another.
 SELECT
-    id, tenant_id, slug, name, user_id, time_zone, currency, billing_info, parent_id, payer, metadata,
-    revision, deleted_at
+    id, tenant_id, slug, name, user_id, time_zone, currency, billing_info, parent_id, payer, invoices,
+    metadata, revision, deleted_at
 FROM
 (
     SELECT * FROM subscriptions.customers WHERE tenant_id = %(tenant_id)s AND id = %(id)s

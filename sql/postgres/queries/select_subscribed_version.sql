@@ -16,7 +16,16 @@ SELECT version.id, version.plan_id, plan.slug AS plan, plan.kind, version.number
     ) AS meters,
     array(
         SELECT DISTINCT card.cadence FROM catalog.rate_cards AS card WHERE card.plan_version_id = version.id
-    ) AS cycles
+    ) AS cycles,
+    array(
+        SELECT DISTINCT other.currency FROM catalog.rate_cards AS card
+        JOIN catalog.rate_card_prices AS other ON other.rate_card_id = card.id
+        WHERE card.plan_version_id = version.id ORDER BY other.currency
+    ) AS currencies,
+    array(
+        SELECT jsonb_build_array(phase.key, phase.lasts, phase.trial) FROM catalog.plan_phases AS phase
+        WHERE phase.plan_version_id = version.id ORDER BY phase.position
+    ) AS phases
 FROM catalog.plan_versions AS version
 JOIN catalog.pricing_plans AS plan ON plan.id = version.plan_id
 WHERE version.tenant_id = %(tenant_id)s

@@ -9,7 +9,8 @@ spaces AS
 (
     SELECT oid, nspname FROM pg_namespace
     WHERE nspname IN (
-        'identity', 'catalog', 'subscriptions', 'invoicing', 'corrections', 'outbox', 'bitemporal', 'tenancy'
+        'identity', 'catalog', 'subscriptions', 'entitlements', 'invoicing', 'corrections', 'outbox', 'bitemporal',
+        'tenancy'
     )
 ),
 tables AS
@@ -38,11 +39,26 @@ shared (name, polname, polcmd, rolname) AS
         ('identity.tenants', 'operation_of_all', '*', 'tollbook_operator'),
         ('identity.api_keys', 'snapshot_of_all', 'r', 'tollbook_snapshot'),
         ('catalog.meters', 'snapshot_of_all', 'r', 'tollbook_snapshot'),
+        ('identity.idempotency_keys', 'pruning_of_all', '*', 'tollbook_operator'),
+        ('entitlements.usage_records', 'unsent_of_all', 'r', 'tollbook_snapshot'),
         ('outbox.positions', 'pruning_of_all', '*', 'tollbook_operator')
 ),
 own_of_users (name, polname) AS
 (
-    VALUES ('subscriptions.customers', 'customers_select_own'), ('subscriptions.subscriptions', 'subscriptions_select_own')
+    VALUES
+        ('identity.sandboxes', 'sandboxes_select_own'),
+        ('subscriptions.customers', 'customers_select_own'),
+        ('subscriptions.subscriptions', 'subscriptions_select_own'),
+        ('subscriptions.subjects', 'subjects_select_own'),
+        ('subscriptions.payment_methods', 'payment_methods_select_own'),
+        ('subscriptions.subscription_terms', 'subscription_terms_select_own'),
+        ('subscriptions.subscription_pauses', 'subscription_pauses_select_own'),
+        ('subscriptions.subscription_changes', 'subscription_changes_select_own'),
+        ('catalog.plan_versions', 'plan_versions_select_own'),
+        ('catalog.pricing_plans', 'pricing_plans_select_own'),
+        ('invoicing.invoices', 'invoices_select_own'),
+        ('invoicing.invoice_lines', 'invoice_lines_select_own'),
+        ('invoicing.received_groups', 'received_groups_select_own')
 )
 SELECT name, 'has no tenant_id that is never null' AS problem FROM tables
 WHERE name <> 'identity.tenants' AND NOT EXISTS (

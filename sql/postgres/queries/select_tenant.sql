@@ -1,1 +1,1 @@
-SELECT id, slug, name FROM identity.tenants WHERE slug = %(slug)s OR id = %(id)s::uuid
+SELECT id, slug, name, kind FROM identity.tenants WHERE slug = %(slug)s OR id = %(id)s::uuid

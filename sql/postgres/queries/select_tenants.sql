@@ -1,1 +1,1 @@
-SELECT id, slug, name FROM identity.tenants ORDER BY slug
+SELECT id, slug, name, kind FROM identity.tenants ORDER BY slug

@@ -91,8 +91,8 @@ def test_a_customer_is_created_shown_changed_and_deleted(
     assert client.get(f"/v1/customers/{made.json()['id']}").json() == made.json()
     assert made.json() == {
         "id": made.json()["id"], "slug": "contoso", "name": "Contoso", "time_zone": "UTC",
-        "currency": "EUR", "billing_info": INFO, "parent": None, "payer": "self", "user_id": None,
-        "metadata": {}, "revision": 1, "deleted_at": None,
+        "currency": "EUR", "billing_info": INFO, "parent": None, "payer": "self",
+        "invoices": "together", "user_id": None, "metadata": {}, "revision": 1, "deleted_at": None,
     }  # fmt: skip
 
     clock.advance(timedelta(days=1))

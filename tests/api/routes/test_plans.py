@@ -127,6 +127,38 @@ def test_nested_prices_are_taken_and_shown(
     assert refused.json()["error"]["message"].startswith("rate_cards[0].price.tiers[0].unit_amount")
 
 
+@pytest.mark.req("CAT-09")
+def test_currencies_and_phases_are_taken_and_listed(
+    client: httpx.Client, writer: Headers, reader: Headers
+) -> None:
+    def flat(amount: str) -> dict[str, str]:
+        return {"model": "flat", "amount": amount}
+
+    fee = {"key": "fee", "name": "Fee", "price": flat("99"), "prices": {"JPY": flat("9000")}}
+    special = {"key": "fee", "price": flat("49"), "prices": {"JPY": flat("4500")}}
+    phases: list[dict[str, Any]] = [
+        {"key": "try", "name": "Try", "lasts": "P14D", "trial": True},
+        {"key": "ramp", "name": "Ramp", "lasts": "P3M", "prices": [special]},
+    ]
+    draft = CONTENT | {"rate_cards": [fee], "phases": phases}
+    made = client.post("/v1/plans", json=PLAN | {"draft": draft}, headers=writer)
+    assert made.status_code == 201, made.text
+    assert made.json()["draft"]["phases"] == phases
+    client.post("/v1/plans/standard/activate", headers=writer)
+    version = client.get("/v1/plans/standard/versions/1", headers=reader).json()
+    [listed] = public(client).json()["data"]
+    assert listed["prices"]["monthly"]["others"] == [{"amount": "9000", "currency": "JPY"}]
+    for shown in (version, listed):
+        assert (shown["currency"], shown["currencies"]) == ("USD", ["USD", "JPY"])
+        assert shown["rate_cards"][0]["prices"]["JPY"]["amount"] == "9000"
+        assert [each["key"] for each in shown["phases"]] == ["try", "ramp"]
+        assert shown["phases"][1]["prices"][0]["price"]["amount"] == "49"
+    late = phases[1] | {"lasts": "soon"}
+    wrong = client.put("/v1/plans/standard/draft", json=draft | {"phases": [late]}, headers=writer)
+    assert wrong.status_code == 400
+    assert wrong.json()["error"]["message"].startswith("phases[0].lasts: write up to 10 years")
+
+
 def answers(client: httpx.Client) -> dict[str, int]:
     """How many public lists came from where, as the metrics say."""
     found = {}

@@ -2,58 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from core.clock import SystemClock
-from core.ids import TenantId
 from db.postgres import Database
-from identity.api_keys import SUBSCRIPTIONS_READ, SUBSCRIPTIONS_WRITE, insert_api_key
+from identity.api_keys import CHANGES_READ, SUBSCRIPTIONS_READ, SUBSCRIPTIONS_WRITE
 from subscriptions.commands import COMMANDS
 from subscriptions.commands.bodies import BODIES
-from tests.api.management import management
-from tests.plugins.database import do
+from tests.api.routes.conftest import Headers, key
 from tests.subscriptions.operating import Desk, open_desk
 from tests.subscriptions.world import apply, plan
 
-Headers = dict[str, str]
 NEW = {"slug": "sub", "customer": "contoso", "plan": "standard"}
 
 
 @pytest.fixture
-def desk(database: Database) -> Desk:
-    return open_desk(database)
+def mirror(database: Database) -> Headers:
+    """Another tenant with the same plans and customers."""
+    other = open_desk(database, tenant={"slug": "mirror", "name": "Mirror"})
+    return key(database, other.tenant_id, SUBSCRIPTIONS_READ, SUBSCRIPTIONS_WRITE, CHANGES_READ)
 
 
-def key(database: Database, tenant_id: TenantId, *scopes: str) -> Headers:
-    text = do(database, insert_api_key, SystemClock(), tenant_id, "k", scopes)
-    return {"Authorization": f"Bearer {text}"}
+@pytest.mark.req("SUB-14")
+def test_replaying_what_was_created_creates_nothing_twice(
+    mirror: Headers, client: httpx.Client, writer: Headers
+) -> None:
+    """Who handles `subscription.created` may meet it again, from any cursor, several at a time."""
+    for slug, payer, plan_name in (("one", "contoso", "standard"), ("two", "fabrikam", "pictures")):
+        new = {"slug": slug, "customer": payer, "plan": plan_name}
+        assert client.post("/v1/subscriptions", json=new, headers=writer).status_code == 201
+    asked = "/v1/changes?subject=subscription.created"
+    events = client.get(asked, headers=writer).json()["data"]
+    assert [event["payload"]["slug"] for event in events] == ["one", "two"]
 
+    def body(event: dict[str, Any]) -> dict[str, Any]:
+        said = event["payload"]
+        return {word: said[word] for word in ("slug", "customer", "plan", "start")}
 
-@pytest.fixture
-def writer(database: Database, desk: Desk) -> Headers:
-    return key(database, desk.tenant_id, SUBSCRIPTIONS_READ, SUBSCRIPTIONS_WRITE)
+    def handle(event: dict[str, Any]) -> httpx.Response:
+        once = {"Idempotency-Key": event["id"]}
+        return client.post("/v1/subscriptions", json=body(event), headers=mirror | once)
 
-
-@pytest.fixture
-def reader(database: Database, desk: Desk) -> Headers:
-    return key(database, desk.tenant_id, SUBSCRIPTIONS_READ)
-
-
-@pytest.fixture
-def client(
-    writer: Headers, reader: Headers, desk: Desk, database_url: str, tmp_path: Path
-) -> Iterator[httpx.Client]:
-    assert writer
-    assert reader
-    with management(database_url, tmp_path, clock=desk.clock) as opened:
-        yield opened
+    with ThreadPoolExecutor(8) as pool:
+        first = list(pool.map(handle, events * 4))
+    assert {answer.status_code for answer in first} <= {201, 409}  # 409: one is under way
+    replayed = [handle(event) for event in events * 2]
+    assert {answer.status_code for answer in replayed} == {201}
+    assert replayed[0].json() == replayed[2].json()
+    listed = client.get("/v1/subscriptions", headers=mirror).json()["data"]
+    assert [each["slug"] for each in listed] == ["one", "two"]
+    told = client.get(asked, headers=mirror).json()["data"]
+    assert sorted(event["resource_id"] for event in told) == sorted(each["id"] for each in listed)
+    for event in events:  # also without a key: its name is taken
+        again = client.post("/v1/subscriptions", json=body(event), headers=mirror)
+        assert again.status_code == 409
 
 
 @pytest.mark.req("SUB-16", "SUB-12")
@@ -98,6 +104,30 @@ def test_a_subscription_is_created_shown_listed_changed_and_canceled(
         f"/v1/subscriptions/sub/changes?cursor={first['next_cursor']}", headers=reader
     ).json()
     assert [*first["data"], *rest["data"]] == changes
+
+
+def test_one_that_was_billed_elsewhere_begins_where_that_ended(
+    client: httpx.Client, writer: Headers
+) -> None:
+    new = NEW | {"start": "2023-10-05T00:00:00Z", "billed_through": "2023-12-20T00:00:00Z"}
+    refused = client.post("/v1/subscriptions", json=new, headers=writer)
+    assert (refused.status_code, refused.json()["error"]["details"]) == (
+        400,
+        {"field": "billed_through"},
+    )
+    whole = new | {"billed_through": "2023-12-05T00:00:00Z"}
+    made = client.post("/v1/subscriptions", json=whole, headers=writer).json()
+    assert (made["billed_until"], made["period_start"], made["period_end"]) == (
+        "2023-12-05T00:00:00+00:00",
+        "2023-12-05T00:00:00+00:00",
+        "2024-01-05T00:00:00+00:00",
+    )
+    cut = new | {"slug": "cut", "customer": "fabrikam", "cut_period": True}
+    found = client.post("/v1/subscriptions", json=cut, headers=writer).json()
+    assert (found["period_start"], found["period_end"]) == (
+        "2023-12-20T00:00:00+00:00",
+        "2024-01-05T00:00:00+00:00",
+    )
 
 
 @pytest.mark.req("SUB-24")
@@ -168,6 +198,8 @@ BAD: list[tuple[dict[str, Any], int, str]] = [
     (NEW | {"subjects": ["a", "a"]}, 400, "subjects"),
     (NEW | {"quantities": {"seats": "-1"}}, 400, "quantities.seats"),
     (NEW | {"quantities": {"seats": "0.1234567890123"}}, 400, "quantities.seats"),
+    (NEW | {"currency": "XXQ"}, 400, "currency"),
+    (NEW | {"currency": "JPY"}, 422, "plan"),
     (NEW | {"surprise": 1}, 400, "surprise"),
 ]
 

@@ -69,3 +69,26 @@ def test_an_interval_lasts_ten_years_at_most(unit: IntervalUnit, most: int) -> N
     for count in (0, -1, most + 1):
         with pytest.raises(ValidationError, match=f"give 1 to {most:,}"):
             Interval(unit, count)
+
+
+@pytest.mark.parametrize(
+    ("text", "interval"),
+    [
+        ("P14D", Interval("day", 14)),
+        ("P2W", Interval("week", 2)),
+        ("P3M", Interval("month", 3)),
+        ("P10Y", Interval("year", 10)),
+    ],
+)
+def test_a_duration_is_an_interval(text: str, interval: Interval) -> None:
+    assert Interval.lasting(text) == interval
+    assert interval.duration == text
+    assert Interval("quarter", 2).duration == "P6M"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "P", "P0D", "P-1D", "P1.5M", "PT5M", "P1M2D", "p1m", "P3Q", "P11Y", "P9999M", "3M"]
+)
+def test_another_duration_is_refused_with_the_forms(text: str) -> None:
+    with pytest.raises(ValidationError, match=r"^lasts: write up to 10 years such as P14D"):
+        Interval.lasting(text)

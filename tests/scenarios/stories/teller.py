@@ -31,6 +31,9 @@ from tests.subscriptions.operating import Desk
 from tests.usage.written_log import Log, Stored, write
 from usage.reader import UsageReader
 
+Content = list[dict[str, Any]] | Mapping[str, Any]
+"""The lines of a plan in euros, or all that it says."""
+
 Line = tuple[str, str, int]
 """Key, days it is for as `04-01..04-11`, and amount in cents."""
 
@@ -63,9 +66,11 @@ PLANS: dict[str, list[dict[str, Any]]] = {
 }
 
 
-def set_up(
-    plans: Mapping[str, list[dict[str, Any]]], addons: Mapping[str, list[dict[str, Any]]]
-) -> dict[str, Any]:
+def _content(cards: Content) -> dict[str, Any]:
+    return {"currency": "EUR"} | ({"rate_cards": cards} if isinstance(cards, list) else dict(cards))
+
+
+def set_up(plans: Mapping[str, Content], addons: Mapping[str, Content]) -> dict[str, Any]:
     read = {"event_type": "use", "aggregation": "sum", "value": "n"}
     return {
         "tenant": {
@@ -78,17 +83,10 @@ def set_up(
             {"slug": "level", "name": "Level", **read, "aggregation": "latest"},
         ],
         "plans": [
-            {"slug": slug, "name": slug.title(), "currency": "EUR", "rate_cards": cards}
-            for slug, cards in plans.items()
+            {"slug": slug, "name": slug.title(), **_content(cards)} for slug, cards in plans.items()
         ]
         + [
-            {
-                "slug": slug,
-                "kind": "addon",
-                "name": slug.title(),
-                "currency": "EUR",
-                "rate_cards": cards,
-            }
+            {"slug": slug, "kind": "addon", "name": slug.title(), **_content(cards)}
             for slug, cards in addons.items()
         ],
         "customers": [
@@ -115,8 +113,8 @@ class Town:
         endpoints: Endpoints,
         database: Database,
         rng: random.Random,
-        plans: Mapping[str, list[dict[str, Any]]] = PLANS,
-        addons: Mapping[str, list[dict[str, Any]]] = MappingProxyType({}),
+        plans: Mapping[str, Content] = PLANS,
+        addons: Mapping[str, Content] = MappingProxyType({}),
     ) -> Town:
         """The town as it is on 1 March."""
         applied = apply_catalog(database, ManualClock(on(3, 1)), set_up(plans, addons))

@@ -16,6 +16,12 @@ Plan = tuple[str, int]
 """A plan and a quantity."""
 
 
+PHASES = {"standard": [], "dearer": [("one", 20), ("two", 15)]}
+"""How many days each phase of a plan lasts for who pays; then the plan is in none."""
+TRIALS = {"standard": (None, 0), "dearer": ("try", 7)}
+"""The phase that is the trial of a plan, and how many days it lasts."""
+
+
 class RefusedError(Exception):
     """This cannot be done."""
 
@@ -43,7 +49,9 @@ class Life:
     day: int = 0
     start: int = 0
     planned: list[Plan | None] = field(default_factory=lambda: [None] * DAYS)
-    billed: list[tuple[Plan, bool] | None] = field(default_factory=list)
+    billed: list[tuple[Plan, bool, str | None] | None] = field(default_factory=list)
+    paid: tuple[str, int] = ("", 0)
+    """The plan that was paid for up to last night, and for how many days in a row."""
     trial_end: int | None = None
     converts: bool = True
     cancel_at: int | None = None
@@ -100,9 +108,24 @@ class Life:
             today = self.planned[self.day]
             bills = self.served and today is not None and not paused
             assert not (bills and today is None)
-            self.billed.append((today, self.status == "TRIALING") if bills and today else None)
+            phase = self.phase(today)
+            trial = self.status == "TRIALING"
+            self.billed.append((today, trial, phase) if bills and today else None)
             self.day += 1
             self.wake()
+
+    def phase(self, today: Plan | None) -> str | None:
+        """Which phase the plan is in today, and one day more of it."""
+        if today is None or self.status == "TRIALING":
+            self.paid = "", 0
+            return None if today is None else TRIALS[today[0]][0]
+        days = self.paid[1] if self.paid[0] == today[0] else 0
+        self.paid = today[0], days + 1
+        for name, length in PHASES[today[0]]:
+            if days < length:
+                return name
+            days -= length
+        return None
 
     def ends(self) -> None:
         """What ends by itself this morning."""

@@ -44,7 +44,7 @@ from subscriptions.life.advance import advance
 from subscriptions.life.change_history import changes_of
 from subscriptions.life.timeline import billed
 from subscriptions.periods import DuePeriod, due_periods, mark_billed
-from tests.subscriptions.life.life_model import Life, RefusedError
+from tests.subscriptions.life.life_model import PHASES, TRIALS, Life, RefusedError
 from tests.subscriptions.operating import JANUARY, Desk, open_desk
 
 _names = count(1)
@@ -75,17 +75,27 @@ class Lives(RuleBasedStateMachine):
         trial=st.none() | st.integers(1, 40),
         converts=st.booleans(),
         expires=st.none() | st.integers(1, 200),
+        plan=st.sampled_from(PLANS),
     )
     def subscribe(
-        self, start: int, activation: str, trial: int | None, converts: bool, expires: int | None
+        self,
+        start: int,
+        activation: str,
+        trial: int | None,
+        converts: bool,
+        expires: int | None,
+        plan: str,
     ) -> None:
         self.slug = f"life-{next(_names)}"
         with self.desk.database.transaction() as conn:
             self.position = last_position(conn, self.desk.tenant_id)
         if activation == "payment":
             start, trial = 0, None
+        given = None if trial is None else day(start + trial)
+        if trial is None and activation == "start":
+            trial = TRIALS[plan][1] or None  # that of the plan
         converts = converts or trial is None
-        self.model = Life(plan=("standard", 0), start=start, converts=converts)
+        self.model = Life(plan=(plan, 0), start=start, converts=converts)
         self.model.trial_end = None if trial is None else start + trial
         self.model.expires_at = None if expires is None else start + expires
         self.due: list[DuePeriod] = []
@@ -98,10 +108,11 @@ class Lives(RuleBasedStateMachine):
             self.model.wake()
         self._desk.subscribe(
             self.slug,
+            plan=plan,
             start=day(start),
             anchor=JANUARY,
             activation=activation,
-            trial_ends_at=optional_day(self.model.trial_end),
+            trial_ends_at=given,
             trial_converts=converts,
             expires_at=None if expires is None else day(start + expires),
             subjects=[self.slug],
@@ -219,7 +230,7 @@ class Lives(RuleBasedStateMachine):
             plan = (self.versions[each.plan_version_id], int(each.quantities.get("seats", 0)))
             for number in range((each.start - JANUARY).days, (each.end - JANUARY).days):
                 assert found[number] is None
-                found[number] = (plan, each.trial)
+                found[number] = (plan, each.trial, each.phase)
         return found
 
     def teardown(self) -> None:
@@ -295,11 +306,20 @@ class Lives(RuleBasedStateMachine):
         assert boundary.end > self._desk.clock.now() or not [n for n in served if n >= last]
 
 
+def _phases(plan: str) -> list[dict[str, Any]]:
+    trial, days = TRIALS[plan]
+    first = {"key": trial, "name": "Try", "lasts": f"P{days}D", "trial": True}
+    return [
+        first,
+        *({"key": key, "name": key, "lasts": f"P{days}D"} for key, days in PHASES[plan]),
+    ]
+
+
 @pytest.mark.req("SUB-13", "SUB-15", "SUB-19")
 def test_random_lives_agree_with_a_calendar_kept_by_hand(
     database: Database, life_cases: int
 ) -> None:
-    desk = open_desk(database)
+    desk = open_desk(database, dearer_phases=_phases("dearer"))
     Lives.desk = desk
     Lives.versions = {desk.version(plan): plan for plan in PLANS}
     run_state_machine_as_test(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from hypothesis import given
@@ -24,6 +26,17 @@ from subscriptions.life.timeline import (
 START = datetime(2024, 1, 1, tzinfo=UTC)
 DAYS = 12
 PLANS = [UUID(int=each) for each in range(1, 4)]
+NAMES = [each.name for each in fields(Terms) if each.name not in {"start", "end"}]
+Said = tuple[Any, ...]
+COUNTS = st.integers(1, 2).map(Decimal)
+SAID = st.tuples(
+    st.sampled_from(PLANS),
+    st.dictionaries(st.just("seats"), COUNTS),
+    st.booleans(),
+    st.dictionaries(st.just(UUID(int=9)), COUNTS),
+    st.none() | st.sampled_from(["try", "ramp"]),
+)
+"""A plan, quantities, whether it is a trial, add-ons, a phase."""
 
 
 def day(number: int) -> datetime:
@@ -37,25 +50,26 @@ def timelines(draw: st.DrawFn) -> tuple[Terms, ...]:
     found = []
     for begin, end in zip(edges, [*edges[1:], None][: len(edges)], strict=True):
         if draw(st.booleans()):
-            plan = draw(st.sampled_from(PLANS))
-            found.append(Terms(day(begin), None if end is None else day(end), plan))
+            said = draw(SAID)
+            found.append(Terms(day(begin), None if end is None else day(end), *said))
     return joined(found)
 
 
-def by_day(terms: tuple[Terms, ...], days: int = DAYS + 3) -> list[UUID | None]:
-    """Which plan holds on each day."""
-    found: list[UUID | None] = [None] * days
+def by_day(terms: tuple[Terms, ...], days: int = DAYS + 3) -> list[Said | None]:
+    """What holds on each day: everything that terms say but when."""
+    found: list[Said | None] = [None] * days
     for each in terms:
+        said = tuple(getattr(each, name) for name in NAMES)
         for number in range(days):
             if each.start <= day(number) and (each.end is None or day(number) < each.end):
                 assert found[number] is None, "two at one time"
-                found[number] = each.plan_version_id
+                found[number] = said
     return found
 
 
 @given(timelines(), st.integers(0, DAYS))
 def test_a_cut_keeps_what_is_before(terms: tuple[Terms, ...], at: int) -> None:
-    expected = [plan if number < at else None for number, plan in enumerate(by_day(terms))]
+    expected = [held if number < at else None for number, held in enumerate(by_day(terms))]
     assert by_day(cut(terms, day(at))) == expected
 
 
@@ -64,7 +78,8 @@ def test_a_change_holds_from_its_instant_on(terms: tuple[Terms, ...], at: int, p
     changed = changed_from(terms, day(at), lambda each: replace(each, plan_version_id=plan))
     before = by_day(terms)
     expected = [
-        plan if number >= at and held is not None else held for number, held in enumerate(before)
+        (plan, *held[1:]) if number >= at and held is not None else held
+        for number, held in enumerate(before)
     ]
     assert by_day(changed) == expected
     found = first_difference(terms, changed)
@@ -106,6 +121,11 @@ def test_what_is_billed_is_planned_not_paused_and_before_the_end(
     assert by_day(found, DAYS + 6) == expected
     for each in found:
         assert each.end is not None
+
+
+def test_all_that_terms_say_is_drawn() -> None:
+    # In the order of `SAID`: a field that is new has to be drawn, too.
+    assert NAMES == ["plan_version_id", "quantities", "trial", "addons", "phase"]
 
 
 def test_terms_that_touch_and_say_the_same_are_one() -> None:

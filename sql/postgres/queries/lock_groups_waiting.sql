@@ -1,0 +1,6 @@
+-- The same as select_groups_waiting, and no other run takes them until commit.
+SELECT *
+FROM invoicing.received_groups
+WHERE tenant_id = %(tenant_id)s AND invoice_id IS NULL AND issued_at <= %(as_of)s
+ORDER BY member_tenant_id, draft_id
+FOR UPDATE

@@ -1,0 +1,1 @@
+SELECT identity.move_clock(%(tenant_id)s, %(to)s)

@@ -1,0 +1,1 @@
+SELECT identity.clock_at(%(tenant_id)s) AS at

@@ -1,0 +1,1 @@
+SELECT id, owner, kind FROM identity.tenants WHERE id = %(id)s

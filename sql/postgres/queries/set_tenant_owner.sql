@@ -1,0 +1,1 @@
+UPDATE identity.tenants SET owner = %(owner)s WHERE id = %(id)s
