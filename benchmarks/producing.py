@@ -119,16 +119,21 @@ def json_of(event: Event) -> bytes:
     return msgspec.json.encode(body)
 
 
-def warm_broker(endpoints: Endpoints, topic: str) -> None:
-    """Let a broker that has just started compile what small records take: one to a request.
+def warm_broker(
+    endpoints: Endpoints,
+    topic: str,
+    records: int = _WARMING_RECORDS,
+    record_bytes: int = _WARMING_BYTES,
+) -> None:
+    """Let a broker that has just started compile what such records take: one to a request.
 
     It uses half a core for that, for ten seconds or so, which would be seen as a server's latency.
     Raises `BenchmarkError`.
     """
     settings = {"enable.idempotence": True, "linger.ms": 0, "batch.num.messages": 1}
     producer = Producer({"bootstrap.servers": endpoints.kafka, "log_level": 0, **settings})
-    value = bytes(_WARMING_BYTES)
-    for _ in range(_WARMING_RECORDS):
+    value = bytes(record_bytes)
+    for _ in range(records):
         producer.produce(topic, value)
         while len(producer) >= _WARMING_UNDER_WAY:
             producer.poll(0.01)
