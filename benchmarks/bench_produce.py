@@ -51,7 +51,9 @@ MADE: Final = "envelopes made from columns"
 EACH: Final = "one produce() an event"
 TOOL: Final = "Kafka's producer test"
 _FULL_FACTOR: Final = 4
-_WARMING_ENVELOPES: Final = 40_000
+_WARMING_SHARE: Final = 25
+"""Of the events; as many envelopes warm the broker up."""
+
 _ENVELOPE_BYTES: Final = 85_000
 _UNDER_WAY: Final = 64
 """Requests of `BATCH` events at a time."""
@@ -97,7 +99,7 @@ def main(
     }
     try:
         with new_bars() as bars, servers(os.environ, reporter(bars)) as running:
-            _warm(running)
+            _warm(running, events)
             runs = []
             for name, way in [*ways.items()] * ROUNDS:
                 step = stepper(bars)
@@ -126,12 +128,12 @@ def _figures(runs: Sequence[dict[str, Any]]) -> dict[str, float]:
     }
 
 
-def _warm(running: Servers) -> None:
+def _warm(running: Servers, events: int) -> None:
     """Records of an event and of a thousand, until the broker has compiled what takes them."""
     with running.installation() as where:
         topic = where.endpoints.usage_events_topic()
         warm_broker(where.endpoints, topic)
-        warm_broker(where.endpoints, topic, _WARMING_ENVELOPES, _ENVELOPE_BYTES)
+        warm_broker(where.endpoints, topic, events // _WARMING_SHARE, _ENVELOPE_BYTES)
 
 
 def _run(
