@@ -11,9 +11,11 @@ from fastapi import Request
 from api.problems import REQUEST_ID_IN_SCOPE
 from catalog.snapshot import ApiKeyPrincipal
 from core.acting import Acting
+from core.clock import Clock
 from core.errors import AuthorizationError, NotFoundError
 from core.ids import format_id
 from db.postgres import Connection, Database
+from identity.sandboxes import clock_of
 
 
 class ActingOf(Protocol):
@@ -43,6 +45,13 @@ def reading(db: Database, acting: Acting) -> Iterator[Connection]:
         raise AuthorizationError(
             "this is not yours, or there is none; ask for what the lists show"
         ) from error
+
+
+@contextmanager
+def changing(db: Database, machine: Clock, acting: Acting) -> Iterator[tuple[Connection, Clock]]:
+    """A transaction that changes something, and the clock that the tenant has in it."""
+    with db.transaction(acting) as conn:
+        yield conn, clock_of(conn, machine, acting.tenant_id)
 
 
 def request_id(request: Request) -> str:

@@ -10,14 +10,32 @@ from typing import Any, Final
 
 from fastapi import Request as HttpRequest
 
+from api.acting import changing
+from core.acting import Acting
 from core.clock import Clock
 from core.errors import ValidationError
 from core.ids import TenantId
 from db.idempotency import Request, answer_once
-from db.postgres import Connection
+from db.postgres import Connection, Database
 
 HEADER: Final = "Idempotency-Key"
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
+
+
+def change_once(
+    db: Database,
+    machine: Clock,
+    http: HttpRequest,
+    acting: Acting,
+    body: dict[str, Any],
+    change: Callable[[Connection, Clock], dict[str, Any]],
+) -> dict[str, Any]:
+    """`change` in a transaction of its own and at the tenant's time, performed once.
+
+    Raises as `perform_once`.
+    """
+    with changing(db, machine, acting) as (conn, clock):
+        return perform_once(conn, clock, http, acting.tenant_id, body, lambda: change(conn, clock))
 
 
 def perform_once(

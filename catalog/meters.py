@@ -38,7 +38,6 @@ __all__ = [
     "check_slug",
     "counted_period",
     "create_meter",
-    "create_meter_of_document",
     "list_meters",
     "meter_of_row",
     "update_meter",
@@ -85,22 +84,6 @@ def create_meter(
         conversion=conversion,
         per=per,
         percentile=percentile,
-    )
-    return _insert(conn, clock, draft)
-
-
-def create_meter_of_document(
-    conn: Connection,
-    clock: Clock,
-    tenant_id: TenantId,
-    document: Mapping[str, Any],
-    *,
-    slug: str,
-    name: str,
-) -> MeterDefinition:
-    """Create a meter as set-up files and the API write it; see `create_meter`."""
-    draft = MeterDefinition.from_document(
-        document, meter_id=_NO_ID, tenant_id=tenant_id, slug=slug, name=name, catalog_version=0
     )
     return _insert(conn, clock, draft)
 

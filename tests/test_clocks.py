@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -88,3 +89,44 @@ def test_no_shell_gives_a_tenant_the_machines_time() -> None:
 def test_a_planted_machine_time_is_found(text: str, forgets: bool) -> None:
     body = "\n".join(f"  {line}" for line in text.splitlines())
     assert bool(list(_forgetful(ast.parse(f"def f():\n{body}")))) is forgets
+
+
+_HANDED_ON: Final = re.compile(r"changing|change_once|clock_of|_add_\w+|create_\w+_router")
+"""What a route may give the machine's clock to: each of them asks for the tenant's."""
+
+
+def _machines(module: ast.Module) -> Iterator[int]:
+    """Lines that use the machine's clock as if it were the tenant's."""
+    calls = [node for node in ast.walk(module) if isinstance(node, ast.Call)]
+    handed = {
+        id(given)
+        for call in calls
+        if isinstance(call.func, ast.Name) and _HANDED_ON.fullmatch(call.func.id)
+        for given in call.args
+    }
+    for node in ast.walk(module):
+        if isinstance(node, ast.Name) and node.id == "machine" and id(node) not in handed:
+            yield node.lineno
+
+
+def test_no_route_uses_the_machines_time() -> None:
+    found = {
+        f"{path}:{line}"
+        for path, _ in sources.python("api")
+        if path.parts[1] == "routes"
+        for line in _machines(sources.tree(path))
+    }
+    assert not found
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("change_once(db, machine, http, acting, {}, lambda conn, clock: f(conn, clock))", False),
+        ("change_once(db, machine, http, acting, {}, lambda conn, clock: f(conn, machine))", True),
+        ("with changing(db, machine, acting) as (conn, clock):\n  f(conn, machine)", True),
+        ("_add_writing(router, db, machine, acting_of)", False),
+    ],
+)
+def test_a_route_that_uses_it_is_found(text: str, found: bool) -> None:
+    assert bool(list(_machines(ast.parse(text)))) is found

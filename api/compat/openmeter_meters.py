@@ -9,6 +9,7 @@ from fastapi.responses import Response
 from pydantic import AwareDatetime
 from starlette.concurrency import run_in_threadpool
 
+from api.acting import changing
 from api.compat.documents import described
 from api.compat.openmeter_query import (
     QueryBody,
@@ -33,7 +34,6 @@ from core.errors import NotFoundError, ValidationError
 from core.ids import MeterId, TenantId, parse_id
 from db.postgres import Connection
 from identity.api_keys import METERS_READ, METERS_WRITE
-from identity.sandboxes import clock_of
 
 _CSV: Final = "text/csv"
 _PAGE_MAX: Final = 1000
@@ -60,8 +60,7 @@ def _add_catalog(router: APIRouter, services: Services) -> None:
         document = document_of(await read_model(request, MeterCreate))
 
         def create() -> StoredMeter:
-            with services.db.transaction(acting) as conn:
-                clock = clock_of(conn, services.clock, acting.tenant_id)
+            with changing(services.db, services.clock, acting) as (conn, clock):
                 return register_meter(conn, clock, acting.tenant_id, document)
 
         return answer(resource_of(await run_in_threadpool(create)), 201)

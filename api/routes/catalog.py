@@ -6,15 +6,14 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Body, Query, Request
 
-from api.acting import ActingOf
-from api.idempotency import perform_once
+from api.acting import ActingOf, changing
+from api.idempotency import change_once
 from catalog.files.applying import Source, Wish, apply_documents, compare_documents
 from catalog.files.document import parse_catalog
 from catalog.files.export import catalog_of
 from core.clock import Clock
-from db.postgres import Database
+from db.postgres import Connection, Database
 from identity.api_keys import CATALOG_READ, CATALOG_WRITE, METERS_READ, METERS_WRITE
-from identity.sandboxes import clock_of
 
 _EXAMPLE: Final = {
     "meters": [
@@ -76,8 +75,7 @@ def create_catalog_router(db: Database, machine: Clock, acting_of: ActingOf) -> 
         acting_of(request, METERS_READ)
         acting = acting_of(request, CATALOG_READ)
         source, wish = Source(parse_catalog(document)), Wish(draft=draft, prune=prune)
-        with db.transaction(acting) as conn:
-            clock = clock_of(conn, machine, acting.tenant_id)
+        with changing(db, machine, acting) as (conn, clock):
             return compare_documents(conn, clock, acting.tenant_id, [source], wish).as_resource()
 
     @router.post("/apply", summary="Make the catalog what a document says")
@@ -92,14 +90,12 @@ def create_catalog_router(db: Database, machine: Clock, acting_of: ActingOf) -> 
         acting_of(request, METERS_WRITE)
         acting = acting_of(request, CATALOG_WRITE)
         source, wish = Source(parse_catalog(document)), Wish(draft=draft, prune=prune)
-        with db.transaction(acting) as conn:
-            clock = clock_of(conn, machine, acting.tenant_id)
 
-            def perform() -> dict[str, Any]:
-                found = apply_documents(conn, clock, acting.tenant_id, [source], wish)
-                return found.as_resource()
+        def perform(conn: Connection, clock: Clock) -> dict[str, Any]:
+            found = apply_documents(conn, clock, acting.tenant_id, [source], wish)
+            return found.as_resource()
 
-            asked = {"document": document, "draft": draft, "prune": prune}
-            return perform_once(conn, clock, request, acting.tenant_id, asked, perform)
+        asked = {"document": document, "draft": draft, "prune": prune}
+        return change_once(db, machine, request, acting, asked, perform)
 
     return router

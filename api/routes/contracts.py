@@ -7,12 +7,11 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Body, Path, Query, Request
 
 from api.acting import ActingOf
-from api.idempotency import perform_once
+from api.idempotency import change_once
 from api.paging import LIMIT_DEFAULT, Cursor, Limit, page_of, slug_cursor_of, slug_of
 from core.clock import Clock
 from db.postgres import Database
 from identity.api_keys import SUBSCRIPTIONS_READ, SUBSCRIPTIONS_WRITE
-from identity.sandboxes import clock_of
 from subscriptions.contracts.body import EndContractBody, NewContractBody
 from subscriptions.contracts.contract import find_contract, page_of_contracts
 from subscriptions.contracts.register import create_contract, end_contract
@@ -87,16 +86,14 @@ def _add_writing(router: APIRouter, db: Database, machine: Clock, acting_of: Act
         Send an `Idempotency-Key` to be able to repeat the request safely.
         """
         acting = acting_of(request, SUBSCRIPTIONS_WRITE)
-        with db.transaction(acting) as conn:
-            clock = clock_of(conn, machine, acting.tenant_id)
-            return perform_once(
-                conn,
-                clock,
-                request,
-                acting.tenant_id,
-                body.model_dump(mode="json"),
-                lambda: create_contract(conn, clock, acting.tenant_id, body).as_resource(),
-            )
+        return change_once(
+            db,
+            machine,
+            request,
+            acting,
+            body.model_dump(mode="json"),
+            lambda conn, clock: create_contract(conn, clock, acting.tenant_id, body).as_resource(),
+        )
 
     @router.post("/{contract}/end", summary="End a contract early")
     def end(request: Request, contract: Name, body: EndContractBody) -> dict[str, Any]:
@@ -105,15 +102,13 @@ def _add_writing(router: APIRouter, db: Database, machine: Clock, acting_of: Act
         Send an `Idempotency-Key` to be able to repeat the request safely.
         """
         acting = acting_of(request, SUBSCRIPTIONS_WRITE)
-        with db.transaction(acting) as conn:
-            clock = clock_of(conn, machine, acting.tenant_id)
-            return perform_once(
-                conn,
-                clock,
-                request,
-                acting.tenant_id,
-                body.model_dump(mode="json"),
-                lambda: end_contract(
-                    conn, clock, acting.tenant_id, contract, body.at
-                ).as_resource(),
-            )
+        return change_once(
+            db,
+            machine,
+            request,
+            acting,
+            body.model_dump(mode="json"),
+            lambda conn, clock: end_contract(
+                conn, clock, acting.tenant_id, contract, body.at
+            ).as_resource(),
+        )

@@ -8,14 +8,13 @@ import pydantic
 from fastapi import APIRouter, Body, Path, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.acting import ActingOf, reading
-from api.idempotency import perform_once
+from api.acting import ActingOf, changing, reading
+from api.idempotency import change_once
 from api.paging import LIMIT_DEFAULT, Cursor, Limit, id_cursor_of, id_of, page_of
 from api.routes.customers import KnownAt, Reference
 from core.clock import Clock
-from db.postgres import Database
+from db.postgres import Connection, Database
 from identity.api_keys import CUSTOMERS_READ, CUSTOMERS_WRITE
-from identity.sandboxes import clock_of
 from subscriptions.customers.customer import find_customer, read_customer
 from subscriptions.customers.payment_methods import (
     add_payment_method,
@@ -47,7 +46,7 @@ class LinkBody(BaseModel):
     move: Annotated[bool, Field(strict=True)] = False
 
 
-class EndBody(BaseModel):
+class EndLinkBody(BaseModel):
     """From which instant on the customer does not pay any more; now unless given."""
 
     model_config = ConfigDict(extra="forbid")
@@ -103,26 +102,24 @@ def _add_subjects(router: APIRouter, db: Database, machine: Clock, acting_of: Ac
         an `Idempotency-Key` to be able to repeat the request safely.
         """
         acting = acting_of(request, CUSTOMERS_WRITE)
-        with db.transaction(acting) as conn:
-            clock = clock_of(conn, machine, acting.tenant_id)
 
-            def perform() -> dict[str, Any]:
-                return link_subject(
-                    conn,
-                    clock,
-                    read_customer(conn, acting.tenant_id, customer),
-                    body.subject,
-                    body.valid_from or (clock.now() if body.move else SINCE_EVER),
-                    body.valid_to,
-                    move=body.move,
-                )[0].as_resource()
+        def perform(conn: Connection, clock: Clock) -> dict[str, Any]:
+            return link_subject(
+                conn,
+                clock,
+                read_customer(conn, acting.tenant_id, customer),
+                body.subject,
+                body.valid_from or (clock.now() if body.move else SINCE_EVER),
+                body.valid_to,
+                move=body.move,
+            )[0].as_resource()
 
-            asked = body.model_dump(mode="json")
-            return perform_once(conn, clock, request, acting.tenant_id, asked, perform)
+        asked = body.model_dump(mode="json")
+        return change_once(db, machine, request, acting, asked, perform)
 
     @router.post("/subjects/{subject:path}/end", summary="End a subject's link")
     def end(
-        request: Request, customer: Reference, subject: Subject, body: EndBody | None = None
+        request: Request, customer: Reference, subject: Subject, body: EndLinkBody | None = None
     ) -> dict[str, Any]:
         """Let the customer pay no more for a subject's usage from an instant on.
 
@@ -130,15 +127,13 @@ def _add_subjects(router: APIRouter, db: Database, machine: Clock, acting_of: Ac
         """
         acting = acting_of(request, CUSTOMERS_WRITE)
         at = None if body is None else body.at
-        with db.transaction(acting) as conn:
-            clock = clock_of(conn, machine, acting.tenant_id)
 
-            def perform() -> dict[str, Any]:
-                found = find_customer(conn, acting.tenant_id, customer)
-                return unlink_subject(conn, clock, found, subject, at or clock.now()).as_resource()
+        def perform(conn: Connection, clock: Clock) -> dict[str, Any]:
+            found = find_customer(conn, acting.tenant_id, customer)
+            return unlink_subject(conn, clock, found, subject, at or clock.now()).as_resource()
 
-            asked = {"at": at and at.isoformat()}
-            return perform_once(conn, clock, request, acting.tenant_id, asked, perform)
+        asked = {"at": at and at.isoformat()}
+        return change_once(db, machine, request, acting, asked, perform)
 
 
 def _add_payment_methods(
@@ -162,28 +157,25 @@ def _add_payment_methods(
         safely.
         """
         acting = acting_of(request, CUSTOMERS_WRITE)
-        with db.transaction(acting) as conn:
-            clock = clock_of(conn, machine, acting.tenant_id)
 
-            def perform() -> dict[str, Any]:
-                return add_payment_method(
-                    conn,
-                    clock,
-                    find_customer(conn, acting.tenant_id, customer),
-                    body.provider,
-                    body.reference,
-                    default=body.default,
-                ).as_resource()
+        def perform(conn: Connection, clock: Clock) -> dict[str, Any]:
+            return add_payment_method(
+                conn,
+                clock,
+                find_customer(conn, acting.tenant_id, customer),
+                body.provider,
+                body.reference,
+                default=body.default,
+            ).as_resource()
 
-            asked = body.model_dump()
-            return perform_once(conn, clock, request, acting.tenant_id, asked, perform)
+        asked = body.model_dump()
+        return change_once(db, machine, request, acting, asked, perform)
 
     @router.post("/payment-methods/{method}/default", summary="Prefer a payment method")
     def prefer(request: Request, customer: Reference, method: Method) -> dict[str, Any]:
         """Make a payment method the one that is tried first. Again changes nothing."""
         acting = acting_of(request, CUSTOMERS_WRITE)
-        with db.transaction(acting) as conn:
-            clock = clock_of(conn, machine, acting.tenant_id)
+        with changing(db, machine, acting) as (conn, clock):
             found = find_customer(conn, acting.tenant_id, customer)
             return prefer_payment_method(conn, clock, found, method).as_resource()
 
@@ -191,7 +183,6 @@ def _add_payment_methods(
     def remove(request: Request, customer: Reference, method: Method) -> dict[str, Any]:
         """Take a payment method away; the answer is the last that is seen of its reference."""
         acting = acting_of(request, CUSTOMERS_WRITE)
-        with db.transaction(acting) as conn:
-            clock = clock_of(conn, machine, acting.tenant_id)
+        with changing(db, machine, acting) as (conn, clock):
             found = find_customer(conn, acting.tenant_id, customer)
             return remove_payment_method(conn, clock, found, method).as_resource()

@@ -8,14 +8,13 @@ from uuid import UUID
 import pydantic
 from fastapi import APIRouter, Body, Path, Query, Request, Response
 
-from api.acting import ActingOf, reading
-from api.idempotency import perform_once
+from api.acting import ActingOf, changing, reading
+from api.idempotency import change_once
 from api.paging import LIMIT_DEFAULT, Cursor, Limit, id_cursor_of, id_of, page_of
 from api.revisions import IfMatch, etag_of, revision_of
 from core.clock import Clock
-from db.postgres import Database
+from db.postgres import Connection, Database
 from identity.api_keys import CUSTOMERS_READ, CUSTOMERS_WRITE
-from identity.sandboxes import clock_of
 from subscriptions.customers.customer import (
     Customer,
     customers_of_subject,
@@ -115,14 +114,12 @@ def _add_writing(router: APIRouter, db: Database, machine: Clock, acting_of: Act
         Send an `Idempotency-Key` to be able to repeat the request safely.
         """
         acting = acting_of(request, CUSTOMERS_WRITE)
-        with db.transaction(acting) as conn:
-            clock = clock_of(conn, machine, acting.tenant_id)
 
-            def perform() -> dict[str, Any]:
-                return create_customer(conn, clock, acting.tenant_id, body).as_resource()
+        def perform(conn: Connection, clock: Clock) -> dict[str, Any]:
+            return create_customer(conn, clock, acting.tenant_id, body).as_resource()
 
-            asked = body.model_dump(exclude_unset=True)
-            return perform_once(conn, clock, request, acting.tenant_id, asked, perform)
+        asked = body.model_dump(exclude_unset=True)
+        return change_once(db, machine, request, acting, asked, perform)
 
     @router.patch("/{customer}", summary="Change a customer")
     def change(
@@ -138,8 +135,7 @@ def _add_writing(router: APIRouter, db: Database, machine: Clock, acting_of: Act
         """
         acting = acting_of(request, CUSTOMERS_WRITE)
         revision = revision_of(if_match)
-        with db.transaction(acting) as conn:
-            clock = clock_of(conn, machine, acting.tenant_id)
+        with changing(db, machine, acting) as (conn, clock):
             changed = change_customer(conn, clock, acting.tenant_id, customer, body, revision)
             return _shown(response, changed)
 
@@ -154,8 +150,7 @@ def _add_writing(router: APIRouter, db: Database, machine: Clock, acting_of: Act
         """
         acting = acting_of(request, CUSTOMERS_WRITE)
         revision = revision_of(if_match)
-        with db.transaction(acting) as conn:
-            clock = clock_of(conn, machine, acting.tenant_id)
+        with changing(db, machine, acting) as (conn, clock):
             gone = delete_customer(conn, clock, acting.tenant_id, customer, revision)
             return _shown(response, gone)
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, TypeVar
 from fastapi import APIRouter, Body, Path, Query, Request
 
 from api.acting import ActingOf
-from api.idempotency import perform_once
+from api.idempotency import change_once
 from api.paging import LIMIT_DEFAULT, Cursor, Limit, id_cursor_of, id_of, page_of, slug_of
 from api.paging import slug_cursor_of as feature_cursor_of
 from api.routes.customers import Reference
@@ -118,18 +118,16 @@ def _add_overrides(router: APIRouter, db: Database, machine: Clock, acting_of: A
         Send an `Idempotency-Key` to be able to repeat the request safely.
         """
         acting = acting_of(request, ENTITLEMENTS_WRITE)
-        with db.transaction(acting) as conn:
-            clock = clock_of(conn, machine, acting.tenant_id)
-            return perform_once(
-                conn,
-                clock,
-                request,
-                acting.tenant_id,
-                body.model_dump(mode="json"),
-                lambda: create_override(
-                    conn, clock, acting.tenant_id, customer, body
-                ).as_resource(),
-            )
+        return change_once(
+            db,
+            machine,
+            request,
+            acting,
+            body.model_dump(mode="json"),
+            lambda conn, clock: create_override(
+                conn, clock, acting.tenant_id, customer, body
+            ).as_resource(),
+        )
 
     @router.post("/overrides/{override}/end", summary="End an override")
     def end(
@@ -166,16 +164,16 @@ def _add_grants(router: APIRouter, db: Database, machine: Clock, acting_of: Acti
         Send an `Idempotency-Key` to be able to repeat the request safely.
         """
         acting = acting_of(request, ENTITLEMENTS_WRITE)
-        with db.transaction(acting) as conn:
-            clock = clock_of(conn, machine, acting.tenant_id)
-            return perform_once(
-                conn,
-                clock,
-                request,
-                acting.tenant_id,
-                body.model_dump(mode="json"),
-                lambda: create_grant(conn, clock, acting.tenant_id, customer, body).as_resource(),
-            )
+        return change_once(
+            db,
+            machine,
+            request,
+            acting,
+            body.model_dump(mode="json"),
+            lambda conn, clock: create_grant(
+                conn, clock, acting.tenant_id, customer, body
+            ).as_resource(),
+        )
 
     @router.post("/grants/{grant}/end", summary="End a grant")
     def end(request: Request, customer: Reference, grant: ExtraId, body: EndBody) -> dict[str, Any]:

@@ -9,8 +9,8 @@ import pydantic
 from fastapi import APIRouter, Body, Path, Query, Request
 from pydantic import BaseModel, ConfigDict
 
-from api.acting import ActingOf
-from api.idempotency import perform_once
+from api.acting import ActingOf, changing
+from api.idempotency import change_once
 from api.paging import LIMIT_DEFAULT, Archived, Cursor, Limit, page_of, slug_cursor_of, slug_of
 from api.usage_connection import UsageConnection
 from catalog.features import (
@@ -24,9 +24,8 @@ from catalog.meter_register import find_meter_by_id
 from core.clock import Clock
 from core.errors import BusinessLogicError, ValidationError
 from core.period import Period
-from db.postgres import Database
+from db.postgres import Connection, Database
 from identity.api_keys import CATALOG_READ, CATALOG_WRITE
-from identity.sandboxes import clock_of
 from usage.feature_use import feature_use
 
 _EXAMPLE: Final = {"slug": "tokens", "name": "Tokens", "kind": "metered", "meter": "tokens"}
@@ -131,30 +130,27 @@ def _add_writing(router: APIRouter, db: Database, machine: Clock, acting_of: Act
         Send an `Idempotency-Key` to be able to repeat the request safely.
         """
         acting = acting_of(request, CATALOG_WRITE)
-        with db.transaction(acting) as conn:
-            clock = clock_of(conn, machine, acting.tenant_id)
 
-            def perform() -> dict[str, Any]:
-                return create_feature(
-                    conn,
-                    clock,
-                    acting.tenant_id,
-                    slug=body.slug,
-                    name=body.name or body.slug,
-                    kind=body.kind,
-                    meter=body.meter,
-                    metadata=body.metadata,
-                ).as_resource()
+        def perform(conn: Connection, clock: Clock) -> dict[str, Any]:
+            return create_feature(
+                conn,
+                clock,
+                acting.tenant_id,
+                slug=body.slug,
+                name=body.name or body.slug,
+                kind=body.kind,
+                meter=body.meter,
+                metadata=body.metadata,
+            ).as_resource()
 
-            asked = body.model_dump()
-            return perform_once(conn, clock, request, acting.tenant_id, asked, perform)
+        asked = body.model_dump()
+        return change_once(db, machine, request, acting, asked, perform)
 
     @router.patch("/{slug}", summary="Relabel a feature")
     def relabel(request: Request, slug: Slug, labels: FeatureLabels) -> dict[str, Any]:
         """Change name or metadata. What a feature is never changes: create another one."""
         acting = acting_of(request, CATALOG_WRITE)
-        with db.transaction(acting) as conn:
-            clock = clock_of(conn, machine, acting.tenant_id)
+        with changing(db, machine, acting) as (conn, clock):
             return change_feature(
                 conn,
                 clock,
@@ -168,6 +164,5 @@ def _add_writing(router: APIRouter, db: Database, machine: Clock, acting_of: Act
     def archive(request: Request, slug: Slug) -> dict[str, Any]:
         """Let no new plan version give it; those that do go on. Again changes nothing."""
         acting = acting_of(request, CATALOG_WRITE)
-        with db.transaction(acting) as conn:
-            clock = clock_of(conn, machine, acting.tenant_id)
+        with changing(db, machine, acting) as (conn, clock):
             return archive_feature(conn, clock, acting.tenant_id, slug).as_resource()

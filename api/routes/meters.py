@@ -9,8 +9,8 @@ import pydantic
 from fastapi import APIRouter, Body, Path, Request
 from pydantic import BaseModel, ConfigDict
 
-from api.acting import ActingOf
-from api.idempotency import perform_once
+from api.acting import ActingOf, changing
+from api.idempotency import change_once
 from api.paging import LIMIT_DEFAULT, Archived, Cursor, Limit, cursor_of, page_of, position_of
 from catalog.meter_register import (
     find_meter,
@@ -22,7 +22,6 @@ from catalog.meter_register import (
 from core.clock import Clock
 from db.postgres import Database
 from identity.api_keys import METERS_READ, METERS_WRITE
-from identity.sandboxes import clock_of
 
 _EXAMPLE: Final = {
     "slug": "tokens",
@@ -102,23 +101,22 @@ def _add_writing(router: APIRouter, db: Database, machine: Clock, acting_of: Act
         Send an `Idempotency-Key` to be able to repeat the request safely.
         """
         acting = acting_of(request, METERS_WRITE)
-        with db.transaction(acting) as conn:
-            clock = clock_of(conn, machine, acting.tenant_id)
-            return perform_once(
-                conn,
-                clock,
-                request,
-                acting.tenant_id,
-                document,
-                lambda: register_meter(conn, clock, acting.tenant_id, document).as_resource(),
-            )
+        return change_once(
+            db,
+            machine,
+            request,
+            acting,
+            document,
+            lambda conn, clock: register_meter(
+                conn, clock, acting.tenant_id, document
+            ).as_resource(),
+        )
 
     @router.patch("/{slug}", summary="Relabel a meter")
     def relabel(request: Request, slug: Slug, labels: Labels) -> dict[str, Any]:
         """Change name, unit or metadata. What a meter counts never changes: create another one."""
         acting = acting_of(request, METERS_WRITE)
-        with db.transaction(acting) as conn:
-            clock = clock_of(conn, machine, acting.tenant_id)
+        with changing(db, machine, acting) as (conn, clock):
             return relabel_meter(
                 conn,
                 clock,
@@ -135,13 +133,11 @@ def _add_writing(router: APIRouter, db: Database, machine: Clock, acting_of: Act
         acting = acting_of(request, METERS_WRITE)
         at: datetime | None = None if archiving is None else archiving.at
         body = {"at": None if at is None else at.isoformat()}
-        with db.transaction(acting) as conn:
-            clock = clock_of(conn, machine, acting.tenant_id)
-            return perform_once(
-                conn,
-                clock,
-                request,
-                acting.tenant_id,
-                body,
-                lambda: retire_meter(conn, clock, acting.tenant_id, slug, at).as_resource(),
-            )
+        return change_once(
+            db,
+            machine,
+            request,
+            acting,
+            body,
+            lambda conn, clock: retire_meter(conn, clock, acting.tenant_id, slug, at).as_resource(),
+        )

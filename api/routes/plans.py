@@ -7,8 +7,8 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Body, Path, Request, Response
 from pydantic import BaseModel, ConfigDict
 
-from api.acting import ActingOf
-from api.idempotency import perform_once
+from api.acting import ActingOf, changing
+from api.idempotency import change_once
 from api.paging import LIMIT_DEFAULT, Archived, Cursor, Limit, page_of, slug_cursor_of, slug_of
 from api.revisions import IfMatch, etag_of, revision_of
 from catalog.plan_catalog import (
@@ -22,9 +22,8 @@ from catalog.plan_catalog import (
 from catalog.plan_terms import PlanKind
 from catalog.plan_view import Plan, find_plan, find_version, page_of_plans
 from core.clock import Clock
-from db.postgres import Database
+from db.postgres import Connection, Database
 from identity.api_keys import CATALOG_READ, CATALOG_WRITE
-from identity.sandboxes import clock_of
 
 _CONTENT: Final = {
     "currency": "USD",
@@ -154,23 +153,20 @@ def _add_writing(router: APIRouter, db: Database, machine: Clock, acting_of: Act
         Send an `Idempotency-Key` to be able to repeat the request safely.
         """
         acting = acting_of(request, CATALOG_WRITE)
-        with db.transaction(acting) as conn:
-            clock = clock_of(conn, machine, acting.tenant_id)
 
-            def perform() -> dict[str, Any]:
-                return create_plan(
-                    conn, clock, acting.tenant_id, body.slug, body.labels(), body.draft, body.kind
-                ).as_resource()
+        def perform(conn: Connection, clock: Clock) -> dict[str, Any]:
+            return create_plan(
+                conn, clock, acting.tenant_id, body.slug, body.labels(), body.draft, body.kind
+            ).as_resource()
 
-            asked = body.model_dump()
-            return perform_once(conn, clock, request, acting.tenant_id, asked, perform)
+        asked = body.model_dump()
+        return change_once(db, machine, request, acting, asked, perform)
 
     @router.patch("/{slug}", summary="Relabel a plan")
     def relabel(request: Request, slug: Slug, body: LabelsBody) -> dict[str, Any]:
         """Change name, description, metadata, or whether the plan is listed in public."""
         acting = acting_of(request, CATALOG_WRITE)
-        with db.transaction(acting) as conn:
-            clock = clock_of(conn, machine, acting.tenant_id)
+        with changing(db, machine, acting) as (conn, clock):
             return change_plan(conn, clock, acting.tenant_id, slug, body.labels()).as_resource()
 
     @router.put("/{slug}/draft", summary="Write a plan's draft")
@@ -187,8 +183,7 @@ def _add_writing(router: APIRouter, db: Database, machine: Clock, acting_of: Act
         """
         acting = acting_of(request, CATALOG_WRITE)
         revision = revision_of(if_match)
-        with db.transaction(acting) as conn:
-            clock = clock_of(conn, machine, acting.tenant_id)
+        with changing(db, machine, acting) as (conn, clock):
             plan = write_draft(conn, clock, acting.tenant_id, slug, content, revision)
             return _shown(response, plan)
 
@@ -203,21 +198,18 @@ def _add_life(router: APIRouter, db: Database, machine: Clock, acting_of: Acting
         """
         acting = acting_of(request, CATALOG_WRITE)
         revision = revision_of(if_match)
-        with db.transaction(acting) as conn:
-            clock = clock_of(conn, machine, acting.tenant_id)
 
-            def perform() -> dict[str, Any]:
-                return activate_draft(conn, clock, acting.tenant_id, slug, revision).as_resource()
+        def perform(conn: Connection, clock: Clock) -> dict[str, Any]:
+            return activate_draft(conn, clock, acting.tenant_id, slug, revision).as_resource()
 
-            asked = {"if_match": if_match}
-            return perform_once(conn, clock, request, acting.tenant_id, asked, perform)
+        asked = {"if_match": if_match}
+        return change_once(db, machine, request, acting, asked, perform)
 
     @router.post("/{slug}/archive", summary="Sell a plan no more")
     def archive(request: Request, slug: Slug) -> dict[str, Any]:
         """Let nobody buy the plan any more; subscriptions go on. Again changes nothing."""
         acting = acting_of(request, CATALOG_WRITE)
-        with db.transaction(acting) as conn:
-            clock = clock_of(conn, machine, acting.tenant_id)
+        with changing(db, machine, acting) as (conn, clock):
             return archive_plan(conn, clock, acting.tenant_id, slug).as_resource()
 
 

@@ -6,12 +6,11 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Body, Request, Response
 
-from api.acting import ActingOf
+from api.acting import ActingOf, changing
 from api.revisions import IfMatch, etag_of, revision_of
 from core.clock import Clock
 from db.postgres import Database
 from identity.api_keys import SETTINGS_READ, SETTINGS_WRITE
-from identity.sandboxes import clock_of
 from identity.settings import change_settings, settings_resource
 
 _EXAMPLE: Final = {"dunning": {"retry_days": [1, 3, 5], "grace_days": 7}}
@@ -43,8 +42,7 @@ def create_settings_router(db: Database, machine: Clock, acting_of: ActingOf) ->
         """
         acting = acting_of(request, SETTINGS_WRITE)
         revision = revision_of(if_match)
-        with db.transaction(acting) as conn:
-            clock = clock_of(conn, machine, acting.tenant_id)
+        with changing(db, machine, acting) as (conn, clock):
             shown = change_settings(
                 conn, clock, acting.tenant_id, body, actor=acting.actor, revision=revision
             )

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Body, Path, Query, Request, Response
 
 from api.acting import ActingOf, reading
-from api.idempotency import perform_once
+from api.idempotency import change_once
 from api.paging import (
     LIMIT_DEFAULT,
     Cursor,
@@ -20,7 +20,7 @@ from api.paging import (
 )
 from api.revisions import IfMatch, etag_of, revision_of
 from core.clock import Clock
-from db.postgres import Database
+from db.postgres import Connection, Database
 from identity.api_keys import SUBSCRIPTIONS_READ, SUBSCRIPTIONS_WRITE
 from identity.sandboxes import clock_of
 from subscriptions.commands.bodies import BODIES, CommandBody
@@ -127,17 +127,14 @@ def _add_creating(router: APIRouter, db: Database, machine: Clock, acting_of: Ac
         Send an `Idempotency-Key` to be able to repeat the request safely.
         """
         acting = acting_of(request, SUBSCRIPTIONS_WRITE)
-        with db.transaction(acting) as conn:
-            clock = clock_of(conn, machine, acting.tenant_id)
-            asked = body.model_dump(mode="json")
-            return perform_once(
-                conn,
-                clock,
-                request,
-                acting.tenant_id,
-                asked,
-                lambda: body.create(conn, clock, acting.tenant_id).as_resource(),
-            )
+        return change_once(
+            db,
+            machine,
+            request,
+            acting,
+            body.model_dump(mode="json"),
+            lambda conn, clock: body.create(conn, clock, acting.tenant_id).as_resource(),
+        )
 
 
 def _add_command(
@@ -159,23 +156,21 @@ def _add_command(
     ) -> dict[str, Any]:
         acting = acting_of(request, SUBSCRIPTIONS_WRITE)
         revision = revision_of(if_match)
-        with db.transaction(acting) as conn:
-            clock = clock_of(conn, machine, acting.tenant_id)
 
-            def once() -> dict[str, Any]:
-                command = body.resolve(conn, acting.tenant_id)
-                return perform(
-                    conn,
-                    clock,
-                    acting.tenant_id,
-                    subscription,
-                    command,
-                    as_of=body.as_of,
-                    revision=revision,
-                ).as_resource()
+        def once(conn: Connection, clock: Clock) -> dict[str, Any]:
+            command = body.resolve(conn, acting.tenant_id)
+            return perform(
+                conn,
+                clock,
+                acting.tenant_id,
+                subscription,
+                command,
+                as_of=body.as_of,
+                revision=revision,
+            ).as_resource()
 
-            asked = {**body.model_dump(mode="json"), "if_match": if_match}
-            shown = perform_once(conn, clock, request, acting.tenant_id, asked, once)
+        asked = {**body.model_dump(mode="json"), "if_match": if_match}
+        shown = change_once(db, machine, request, acting, asked, once)
         response.headers["ETag"] = etag_of(shown["revision"])
         return shown
 

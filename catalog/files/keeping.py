@@ -14,8 +14,8 @@ from catalog.features import Feature, change_feature, create_feature, features_b
 from catalog.files.differences import differences
 from catalog.files.document import FeatureEntry, MeterEntry, PlanEntry
 from catalog.files.export import written_content
-from catalog.meter_register import StoredMeter, find_meter, relabel_meter
-from catalog.meters import MeterDefinition, create_meter_of_document, list_meters
+from catalog.meter_register import StoredMeter, find_meter, register_meter, relabel_meter
+from catalog.meters import MeterDefinition, list_meters
 from catalog.plan_catalog import (
     PlanLabels,
     activate_draft,
@@ -77,16 +77,10 @@ class Keeper:
         """The meter with this slug as the entry says. Raises `ConflictError` for another one."""
         known = self._meters.get(entry.slug)
         if known is None:
-            known = create_meter_of_document(
-                self._conn,
-                self._clock,
-                self._tenant_id,
-                entry.definition(),
-                slug=entry.slug,
-                name=entry.name,
-            )
-            self._relabel_meter(entry)
-            return Finding("meter", entry.slug, "created", (), known.id)
+            document = entry.model_dump(exclude_none=True)
+            made = register_meter(self._conn, self._clock, self._tenant_id, document).definition
+            self._meters[entry.slug] = made
+            return Finding("meter", entry.slug, "created", (), made.id)
         _check_same_meter(known, entry)
         lines = self._relabel_meter(entry)
         outcome: Outcome = "relabelled" if lines else "unchanged"

@@ -12,7 +12,8 @@ from pathlib import Path
 import httpx
 import uvicorn
 
-from api.management_app import ManagementSettings, create_management_app
+from api.management import ManagementSettings
+from api.management_app import create_management_app
 from core.clock import Clock, SystemClock
 from core.endpoints import Endpoints
 from core.ids import TenantId

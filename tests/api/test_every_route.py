@@ -17,7 +17,8 @@ from hypothesis import HealthCheck, settings
 from pydantic import TypeAdapter
 from schemathesis import Case
 
-from api.management_app import ManagementSettings, create_management_app
+from api.management import ManagementSettings
+from api.management_app import create_management_app
 from api.problems import ErrorBody
 from core.acting import Acting
 from core.clock import ManualClock

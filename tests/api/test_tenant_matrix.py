@@ -12,7 +12,8 @@ import httpx
 import pytest
 from psycopg import sql as compose
 
-from api.management_app import ManagementSettings, create_management_app
+from api.management import ManagementSettings
+from api.management_app import create_management_app
 from core.clock import SystemClock
 from db.postgres import Database, Role
 from identity.api_keys import SCOPES, insert_api_key

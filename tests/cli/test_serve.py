@@ -24,7 +24,7 @@ def test_a_taken_port_is_one_clear_line_and_exit_code_1(tmp_path: Path) -> None:
 
 
 def test_each_process_says_how_it_is_started() -> None:
-    for name in ("ingest", "compat", "streams"):
+    for name in ("ingest", "compat", "api", "subscriptions", "streams", "bridge"):
         result = CliRunner().invoke(build_app(), ["serve", name, "--help"])
         assert result.exit_code == 0
         assert f"Example: tollbook serve {name}" in result.stdout
