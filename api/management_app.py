@@ -34,6 +34,7 @@ from api.routes.sandbox import create_sandbox_router
 from api.routes.settings import create_settings_router
 from api.routes.subscription_plans import create_subscription_plans_router
 from api.routes.subscriptions import create_subscriptions_router
+from api.routes.usage_holds import create_usage_holds_router
 from api.routes.usage_records import create_usage_records_router
 from api.token_gate import TokenGate
 from api.usage_connection import UsageConnection
@@ -42,8 +43,10 @@ from catalog.snapshot import SnapshotSource
 from core.clock import Clock, SystemClock
 from core.endpoints import Endpoints
 from db.postgres import Database, Role
+from entitlements.holding import Holding
 from entitlements.measuring import Measuring
 from entitlements.memory import Memory
+from entitlements.reserving import Reserving
 from entitlements.tracking import Tracking
 from identity.token_keys import TokenKeys, fetch_over_http
 from identity.tokens import TokenIssuer, TokenVerifier
@@ -80,7 +83,8 @@ def create_management_app(
     tenants = PublicTenants(snapshot)
     usage = UsageConnection(settings.endpoints.clickhouse)
     measuring = Measuring(db, usage.reader, at)
-    memory, tracking = Memory(measuring, at), Tracking(measuring)
+    memory, reserving = Memory(measuring, at), Reserving(measuring)
+    tracking, holding = Tracking(reserving), Holding(reserving)
     events = IngestSettings(settings.endpoints, settings.snapshot_path)
     sending: list[UsageSending] = []  # made on the event loop that it belongs to
     acting_of = TokenGate(gate, tenants, _verifier(settings.tokens, at)).acting_of
@@ -123,6 +127,7 @@ def create_management_app(
         create_invoices_router(db, acting_of),
         create_entitlements_router(db, at, memory, measuring, acting_of),
         create_usage_records_router(tracking, lambda: sending[-1], at, acting_of),
+        create_usage_holds_router(holding, lambda: sending[-1], at, acting_of),
         create_changes_router(db, acting_of),
         create_health_router({"postgres": postgres_fault, "catalog": lambda: gate.fault}),
     ):
