@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from fastapi import Request as HttpRequest
+from pydantic import BaseModel
 
 from api.acting import changing
 from core.acting import Acting
@@ -61,3 +62,15 @@ def perform_once(
     asked = json.dumps([http.method, http.url.path, body], sort_keys=True, separators=(",", ":"))
     fingerprint = hashlib.sha256(asked.encode()).hexdigest()
     return answer_once(conn, clock, Request(tenant_id, key, fingerprint), perform)
+
+
+def once_of(
+    http: HttpRequest, clock: Clock, acting: Acting, body: BaseModel | None = None
+) -> Callable[[Connection, Callable[[], dict[str, Any]]], dict[str, Any]]:
+    """`perform_once` of a request, for who opens the transaction elsewhere."""
+    asked = {} if body is None else body.model_dump(mode="json")
+
+    def once(conn: Connection, perform: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        return perform_once(conn, clock, http, acting.tenant_id, asked, perform)
+
+    return once

@@ -20,13 +20,16 @@ from api.routes.plans import create_plans_router
 from api.routes.public_plans import create_public_plans_router
 from api.routes.sandbox import create_sandbox_router
 from api.routes.settings import create_settings_router
+from api.routes.usage_holds import create_usage_holds_router
 from api.routes.usage_records import create_usage_records_router
 from api.subscriptions_app import subscription_routers
 from api.usage_sending import UsageSending
 from core.clock import Clock
 from db.postgres import Database, Role
+from entitlements.holding import Holding
 from entitlements.measuring import Measuring
 from entitlements.memory import Memory
+from entitlements.reserving import Reserving
 from entitlements.tracking import Tracking
 from ingest.settings import IngestSettings
 
@@ -42,7 +45,8 @@ def create_management_app(
     billing = Database(settings.endpoints.postgres, Role.BILLING, connections_max=2)
     at = management.clock
     measuring = Measuring(management.db, management.usage.reader, at)
-    memory, tracking = Memory(measuring, at), Tracking(measuring)
+    memory, reserving = Memory(measuring, at), Reserving(measuring)
+    tracking, holding = Tracking(reserving), Holding(reserving)
     events = IngestSettings(settings.endpoints, settings.snapshot_path)
     sending: list[UsageSending] = []  # made on the event loop that it belongs to
 
@@ -65,7 +69,8 @@ def create_management_app(
             *subscription_routers(management),
             *_tenant_routers(management, billing),
             create_invoices_router(management.db, management.acting_of),
-            *_entitlement_routers(management, memory, measuring, tracking, lambda: sending[-1]),
+            create_entitlements_router(management.db, at, memory, measuring, management.acting_of),
+            *_usage_routers(management, tracking, holding, lambda: sending[-1]),
         ),
         shared_metrics=shared_metrics,
         beside=sending_usage,
@@ -89,12 +94,8 @@ def _tenant_routers(of: Management, billing: Database) -> Iterator[APIRouter]:
     yield create_changes_router(db, acting_of)
 
 
-def _entitlement_routers(
-    of: Management,
-    memory: Memory,
-    measuring: Measuring,
-    tracking: Tracking,
-    sending: Callable[[], UsageSending],
+def _usage_routers(
+    of: Management, tracking: Tracking, holding: Holding, sending: Callable[[], UsageSending]
 ) -> Iterator[APIRouter]:
-    yield create_entitlements_router(of.db, of.clock, memory, measuring, of.acting_of)
     yield create_usage_records_router(tracking, sending, of.clock, of.acting_of)
+    yield create_usage_holds_router(holding, sending, of.clock, of.acting_of)

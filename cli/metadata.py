@@ -13,13 +13,13 @@ Metadata = Annotated[
 ]
 
 
-def pairs_of(texts: list[str] | None) -> dict[str, str] | None:
-    """The pairs of such texts; None stays. Raises `ValidationError`."""
-    return None if texts is None else dict(_pair(text) for text in texts)
+def pairs_of(texts: list[str] | None, option: str = "metadata") -> dict[str, str] | None:
+    """The pairs of such texts of an option; None stays. Raises `ValidationError`."""
+    return None if texts is None else dict(_pair(text, option) for text in texts)
 
 
-def _pair(text: str) -> tuple[str, str]:
+def _pair(text: str, option: str) -> tuple[str, str]:
     key, equals, value = text.partition("=")
     if not key or not equals:
-        raise ValidationError(f"--metadata: expected KEY=TEXT, got {text!r}", field="metadata")
+        raise ValidationError(f"--{option}: expected KEY=TEXT, got {text!r}", field=option)
     return key, value

@@ -41,6 +41,7 @@ PREFIXES: Final = frozenset(
         "pym",
         "ovr",
         "grt",
+        "hld",
         "usr",
     }
 )

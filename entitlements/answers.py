@@ -30,6 +30,7 @@ def answer_of(known: Measured, now: datetime, quantity: Decimal) -> dict[str, An
         "limit": None,
         "granted": None,
         "used": None,
+        "held": None,
         "remaining": None,
         "exceeded": False,
         "hard": given is not None and given.hard,
@@ -43,15 +44,17 @@ def answer_of(known: Measured, now: datetime, quantity: Decimal) -> dict[str, An
     if given is None or burnt is None:
         return told
     with localcontext(EXACT):
-        used = burnt.used + known.reserved
+        reserved = known.reserved + known.held
+        used = burnt.used + reserved
         total = None if given.limit is None else given.limit + burnt.granted
-        remaining = None if burnt.room is None else max(_NOTHING, burnt.room - known.reserved)
+        remaining = None if burnt.room is None else max(_NOTHING, burnt.room - reserved)
         fits = remaining is None or (remaining >= quantity and remaining > 0)
     return told | {
         "allowed": fits or not given.hard,
         "limit": quantity_text(total),
         "granted": quantity_text(burnt.granted),
         "used": quantity_text(used),
+        "held": quantity_text(known.held),
         "remaining": quantity_text(remaining),
         "exceeded": total is not None and used > total,
         "window": {

@@ -13,6 +13,9 @@ _RULES = ConfigDict(extra="forbid", frozen=True)
 PROPERTIES_MAX = 50
 """Beside the quantity of one call of usage/track."""
 
+HOLD_SECONDS_MAX = 86_400
+"""A hold lasts so long at most: what nobody comes back for is free again within a day."""
+
 Priority = Annotated[int, Field(ge=0, le=1_000, strict=True)]
 
 
@@ -71,4 +74,15 @@ class TrackBody(BaseModel):
     properties: Annotated[
         dict[Text, StrictBool | StrictInt | Text], Field(max_length=PROPERTIES_MAX)
     ] = {}
+    metadata: dict[str, str] = {}
+
+
+class NewHoldBody(BaseModel):
+    """So much of a metered feature is held for a customer, ahead of its use, for some seconds."""
+
+    model_config = _RULES
+    customer: Text
+    feature: Text
+    quantity: str | StrictInt
+    expires_in: Annotated[StrictInt, Field(ge=1, le=HOLD_SECONDS_MAX)] = 300
     metadata: dict[str, str] = {}

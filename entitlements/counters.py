@@ -3,7 +3,8 @@
 A counter holds what was read of the usage up to a cut L, and what that left. What may still be
 used is that less all records whose events are not among those up to L, so an event is counted once:
 as usage where it lies before L, as a record where it does not. Both change in one statement each,
-in one transaction, under the counter's lock.
+in one transaction, under the counter's lock. Holds without an outcome count beside them; a hold
+that is committed becomes a record under the same lock.
 """
 
 from __future__ import annotations
@@ -35,6 +36,17 @@ class Standing:
     limit: Decimal | None
     remaining: Decimal | None
     exceeded: bool
+
+    def as_told(self, counter: UsageCounter) -> dict[str, Any]:
+        """The part of an answer that says so, and how old what was read is."""
+        return {
+            "used": quantity_text(self.used),
+            "limit": quantity_text(self.limit),
+            "remaining": quantity_text(self.remaining),
+            "exceeded": self.exceeded,
+            "as_of": counter.as_of.isoformat(),
+            "cut": counter.cut.offsets,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,35 +119,46 @@ def reaches(cut: Cut, other: Cut) -> bool:
 
 
 def reserve(
-    conn: Connection, key: Mapping[str, Any], counter: UsageCounter, quantity: Decimal
+    conn: Connection,
+    key: Mapping[str, Any],
+    counter: UsageCounter,
+    quantity: Decimal,
+    promised: Decimal = _NOTHING,
 ) -> Standing:
     """How the customer stands once `quantity` is reserved; the counter is locked.
 
-    Raises `UsageLimitExceededError` where a hard limit leaves less.
+    So much of it as was `promised` by a hold that ends here is never refused. Raises
+    `UsageLimitExceededError` where it is more than that and a hard limit leaves less.
     """
     window = {"start": counter.window.start, "end": counter.window.end}
     row = conn.execute(
-        sql.load("postgres/queries/sum_open_usage_records"), {**key, **window}
+        sql.load("postgres/queries/sum_open_reservations"), {**key, **window}
     ).fetchone()
     assert row is not None
     with localcontext(EXACT):
         used = counter.used + row["quantity"]
         left = None if counter.room is None else counter.room - row["quantity"] - quantity
         after = used + quantity
-    if left is not None and left < 0 and counter.hard:
-        remaining = max(_NOTHING, left + quantity)
-        told = {
-            "used": quantity_text(used),
-            "limit": quantity_text(counter.limit),
-            "remaining": quantity_text(remaining),
-            "window_end": counter.window.end.isoformat(),
-        }
-        raise UsageLimitExceededError(
-            f"quantity: {quantity_text(quantity)} more is over the limit of {told['limit']}: "
-            f"{told['used']} are used, {told['remaining']} remain until {told['window_end']}",
-            field="quantity",
-            **told,
-        )
+        if left is not None and left < 0 and counter.hard and quantity > promised:
+            raise _refusal(counter, quantity, used, max(promised, left + quantity), promised)
     remaining_after = None if left is None else max(_NOTHING, left)
     exceeded = counter.limit is not None and after > counter.limit
     return Standing(after, counter.limit, remaining_after, exceeded)
+
+
+def _refusal(
+    counter: UsageCounter, quantity: Decimal, used: Decimal, remaining: Decimal, promised: Decimal
+) -> UsageLimitExceededError:
+    told = {
+        "used": quantity_text(used),
+        "limit": quantity_text(counter.limit),
+        "remaining": quantity_text(remaining),
+        "window_end": counter.window.end.isoformat(),
+    }
+    held = f", of which {quantity_text(promised)} are held" if promised else ""
+    return UsageLimitExceededError(
+        f"quantity: {quantity_text(quantity)} more is over the limit of {told['limit']}: "
+        f"{told['used']} are used, {told['remaining']} remain{held} until {told['window_end']}",
+        field="quantity",
+        **told,
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.errors import BusinessLogicError, NotFoundError
+from core.errors import BusinessLogicError, ConflictError, NotFoundError
 
 
 class UsageLimitExceededError(BusinessLogicError):
@@ -33,3 +33,15 @@ class GrantNotFoundError(NotFoundError):
     """The customer has no grant with this id."""
 
     code = "grant_not_found"
+
+
+class HoldNotFoundError(NotFoundError):
+    """No hold with this id."""
+
+    code = "hold_not_found"
+
+
+class HoldClosedError(ConflictError):
+    """The hold was committed or released, or is over; `details` say which and when."""
+
+    code = "hold_closed"

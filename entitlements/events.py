@@ -55,6 +55,21 @@ class UsageFacts(Payload):
     window: _Window
 
 
+class HoldFacts(Payload):
+    """So much of a feature held ahead of use, and what became of it."""
+
+    id: str
+    customer: str
+    feature: str
+    quantity: str
+    status: str
+    held_at: At
+    expires_at: At
+    closed_at: At | None
+    record: str | None
+    metadata: Labels
+
+
 EVENTS: Final[Mapping[str, EventType]] = {
     **types_of(
         OverrideFacts,
@@ -65,6 +80,16 @@ EVENTS: Final[Mapping[str, EventType]] = {
         GrantFacts,
         "entitlement.grant",
         {"created": "a grant is written down", "ended": "it gets another end"},
+    ),
+    **types_of(
+        HoldFacts,
+        "entitlement.hold",
+        {
+            "created": "a quantity is held",
+            "committed": "it was used: a record of use takes its place",
+            "released": "it is given back",
+            "expired": "its time is over: told when somebody reserves of the feature next",
+        },
     ),
     **types_of(UsageFacts, "usage", {"recorded": "use is written down, before its event is sent"}),
 }

@@ -37,7 +37,8 @@ class Measured:
     """A customer and a feature at `as_of`, of the tenant's; `read_at` is the machine's time.
 
     `cut` is None where nothing is counted. `burnt` is of events up to the cut; `reserved` by
-    records in the window whose events are not among them; `seen` are the records whose events are.
+    records in the window whose events are not among them; `seen` are the records whose events are;
+    `held` by holds that are open.
     """
 
     customer: Customer
@@ -52,6 +53,7 @@ class Measured:
     seen: tuple[UUID, ...] = ()
     read_at: datetime | None = None
     """None: at `as_of`."""
+    held: Decimal = Decimal(0)
 
     def elapsed(self, now: datetime) -> timedelta:
         """How long ago that was, by the machine's time."""
@@ -113,12 +115,13 @@ class Measuring:
         cut = reader.cut()
         with self.db.transaction(acting, snapshot=True) as conn:
             records = _open_records(conn, known)
+            held = _held(conn, known)
         seen = _seen(reader, known, records, cut)
         stretches, grants = stretches_of(facts, known.feature.slug, given, known.as_of)
-        held = [
+        subjects = [
             (link.subject, Period(link.valid_from, link.valid_to or END)) for link in facts.links
         ]
-        used = used_in(reader, meter, held, [period for period, _ in stretches], cut)
+        used = used_in(reader, meter, subjects, [period for period, _ in stretches], cut)
         burnt = burn(
             [
                 Stretch(period, period, None, quantity)
@@ -134,7 +137,7 @@ class Measuring:
                 (r.quantity for r in records if r.id not in seen and r.occurred_at in given.window),
                 Decimal(0),
             )
-        return replace(known, cut=cut, burnt=burnt, reserved=reserved, seen=tuple(seen))
+        return replace(known, cut=cut, burnt=burnt, reserved=reserved, held=held, seen=tuple(seen))
 
 
 def stretches_of(
@@ -186,6 +189,15 @@ def _open_records(conn: Connection, known: Measured) -> list[_Record]:
         counter_key(known.customer.tenant_id, known.customer.id, known.feature.id),
     )
     return [_Record(**row) for row in rows]
+
+
+def _held(conn: Connection, known: Measured) -> Decimal:
+    """What holds keep; read with the records, so one that becomes a record is never both."""
+    key = counter_key(known.customer.tenant_id, known.customer.id, known.feature.id)
+    values = key | {"at": known.as_of}
+    row = conn.execute(sql.load("postgres/queries/sum_open_holds"), values).fetchone()
+    assert row is not None
+    return Decimal(row["quantity"])
 
 
 def counter_key(tenant_id: UUID, customer_id: CustomerId, feature_id: UUID) -> dict[str, Any]:

@@ -29,14 +29,8 @@ def key_of_record(tenant_id: TenantId, record_id: UUID) -> bytes:
     return event_key(str(tenant_id), SOURCE, format_id("usr", record_id))
 
 
-def data_of_event(
-    meter: MeterDefinition, quantity: Decimal, properties: Mapping[str, Any], at: datetime
-) -> str:
-    """The JSON text of an event of which the meter counts `quantity`.
-
-    Raises `BusinessLogicError` where no single event does, `ValidationError` where `properties`
-    stand in its way: the meter's own code counts it, so it is never another quantity.
-    """
+def check_countable(meter: MeterDefinition, quantity: Decimal, at: datetime) -> None:
+    """Raise `BusinessLogicError` where there is no event of which the meter counts so much."""
     if meter.aggregation not in {"sum", "count"} or meter.conversion is not None:
         what = "converts units" if meter.conversion is not None else f"is a {meter.aggregation}"
         raise BusinessLogicError(
@@ -47,14 +41,25 @@ def data_of_event(
         raise BusinessLogicError(
             f"feature: its meter {meter.slug!r} is archived, so nothing is counted", field="feature"
         )
-    data: dict[str, Any] = dict(properties)
-    if meter.aggregation == "sum":
-        _put(data, meter, quantity)
-    elif quantity != 1:
+    if meter.aggregation == "count" and quantity != 1:
         raise BusinessLogicError(
             f"quantity: its meter {meter.slug!r} counts events, so each call uses 1",
             field="quantity",
         )
+
+
+def data_of_event(
+    meter: MeterDefinition, quantity: Decimal, properties: Mapping[str, Any], at: datetime
+) -> str:
+    """The JSON text of an event of which the meter counts `quantity`.
+
+    Raises `BusinessLogicError` where no single event does, `ValidationError` where `properties`
+    stand in its way: the meter's own code counts it, so it is never another quantity.
+    """
+    check_countable(meter, quantity, at)
+    data: dict[str, Any] = dict(properties)
+    if meter.aggregation == "sum":
+        _put(data, meter, quantity)
     text = _encode(data).decode()
     counted = counted_of(meter, meter.event_types[0], text, at)
     if counted != quantity:

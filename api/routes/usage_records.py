@@ -9,11 +9,10 @@ from fastapi import APIRouter, Body, Request
 from fastapi.concurrency import run_in_threadpool
 
 from api.acting import ActingOf
-from api.idempotency import perform_once
+from api.idempotency import once_of
 from api.usage_sending import UsageSending
 from core.acting import Acting
 from core.clock import Clock
-from db.postgres import Connection
 from entitlements.bodies import TrackBody
 from entitlements.tracking import Tracking
 from identity.api_keys import EVENTS_WRITE
@@ -46,11 +45,7 @@ def create_usage_records_router(
         def reserve() -> tuple[Acting, dict[str, Any]]:
             acting = acting_of(request, EVENTS_WRITE)
 
-            def once(conn: Connection, perform: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-                asked = body.model_dump(mode="json")
-                return perform_once(conn, clock, request, acting.tenant_id, asked, perform)
-
-            return acting, tracking.record(acting, body, once)
+            return acting, tracking.record(acting, body, once_of(request, clock, acting, body))
 
         acting, answer = await run_in_threadpool(reserve)
         await sending().send(acting, answer["id"])

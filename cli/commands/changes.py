@@ -55,23 +55,35 @@ def prune(
         int, typer.Option(help="Events of so many days stay; up to 28 more, as stretches end.")
     ] = 90,
     answers_days: Annotated[
-        int, typer.Option(min=1, max=400, help="Answers to an Idempotency-Key stay so many days.")
+        int,
+        typer.Option(
+            min=1, max=400, help="Answers to an Idempotency-Key, and closed holds, stay so long."
+        ),
     ] = 30,
     state_dir: StateDir = Path(".tollbook"),
     as_json: Json = False,
 ) -> None:
-    """Forget old events, and old answers to repeated requests, of all tenants: for a daily timer.
+    """Forget old events, answers to repeated requests, and closed holds, of all tenants.
+
+    For a daily timer.
 
     Example: tollbook changes prune --keep-days 180 --answers-days 7
     """
     from core.clock import SystemClock
     from db import idempotency, outbox
+    from entitlements.holds import prune_holds
 
     keep = outbox.check_keep(timedelta(days=keep_days))
-    now = SystemClock().now()
+    machine = SystemClock()
+    now = machine.now()
+    before = now - timedelta(days=answers_days)
     with open_database(state_dir) as db:
         emptied = outbox.prune(db, now - keep)
-        answers = idempotency.prune(db, now - timedelta(days=answers_days))
-    told = {"emptied": emptied, "answers": answers}
-    said = f"{len(emptied)} stretches of four weeks emptied, {answers} answers forgotten"
+        answers = idempotency.prune(db, before)
+        holds = prune_holds(db, machine, before)
+    told = {"emptied": emptied, "answers": answers, "holds": holds}
+    said = (
+        f"{len(emptied)} stretches of four weeks emptied, {answers} answers and {holds} holds"
+        " forgotten"
+    )
     print_resource(told, as_json, said)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from cli.metadata import pairs_of
 from cli.options import Json, StateDir
 from cli.output import print_resource, print_table
 from cli.tenants import TenantSlug, chosen_tenant, open_database, tenant_clock, tenant_transaction
@@ -19,15 +21,20 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from core.acting import Acting
+    from db.postgres import Connection
+    from entitlements.holding import Holding
     from entitlements.measuring import Measuring
 
     Body = TypeVar("Body", bound=BaseModel)
 
-app = typer.Typer(help="Check what customers may use; override and grant.", no_args_is_help=True)
+app = typer.Typer(
+    help="Check what customers may use; override, grant and hold.", no_args_is_help=True
+)
 
 Customer = Annotated[str, typer.Argument(help="The customer's slug or id.")]
 Feature = Annotated[str, typer.Argument(help="The feature's slug.")]
 Start = Annotated[str | None, typer.Option(help="From which instant on. Default: now.")]
+HoldId = Annotated[str, typer.Argument(help="Id of the hold (`hld_…`).")]
 Instant = Annotated[str | None, typer.Option(help="When it ends.")]
 
 
@@ -121,10 +128,7 @@ def override(
         "end": end,
     }
     body = _body(NewOverrideBody, words)
-    with tenant_transaction(state_dir, tenant) as (conn, tenant_id):
-        made = create_override(
-            conn, tenant_clock(conn, tenant_id), tenant_id, customer, body
-        ).as_resource()
+    made = _created(state_dir, tenant, create_override, customer, body)
     print_resource(made, as_json, f"override {made['id']} of {feature} from {made['start']}")
 
 
@@ -155,10 +159,7 @@ def grant(
         "priority": priority,
     }
     body = _body(NewGrantBody, words)
-    with tenant_transaction(state_dir, tenant) as (conn, tenant_id):
-        made = create_grant(
-            conn, tenant_clock(conn, tenant_id), tenant_id, customer, body
-        ).as_resource()
+    made = _created(state_dir, tenant, create_grant, customer, body)
     print_resource(made, as_json, f"grant {made['id']} of {quantity} {feature} to {made['end']}")
 
 
@@ -185,6 +186,99 @@ def end(
     shown: dict[str, Any] = {"id": name, "held": left and left.as_resource()}
     when = "has never held" if left is None else f"ends at {shown['held']['end']}"
     print_resource(shown, as_json, f"{name} {when}")
+
+
+@app.command()
+def hold(
+    customer: Customer,
+    feature: Feature,
+    quantity: Annotated[str, typer.Argument(help="How much.")],
+    expires_in: Annotated[int, typer.Option(min=1, help="For so many seconds.")] = 300,
+    tenant: TenantSlug = None,
+    state_dir: StateDir = Path(".tollbook"),
+    as_json: Json = False,
+) -> None:
+    """Hold some of a feature ahead of its use: it counts as used until it is closed or over.
+
+    Example: tollbook entitlements hold contoso tokens 4000 --expires-in 120
+    """
+    from entitlements.bodies import NewHoldBody
+
+    words = {
+        "customer": customer,
+        "feature": feature,
+        "quantity": quantity,
+        "expires_in": expires_in,
+    }
+    body = _body(NewHoldBody, words)
+    with _holding(state_dir, tenant) as (holding, _, acting):
+        made = holding.hold(acting, body, _unrepeated)
+    print_resource(
+        made, as_json, f"hold {made['id']} of {quantity} {feature} to {made['expires_at']}"
+    )
+
+
+@app.command()
+def commit(
+    name: HoldId,
+    subject: Annotated[str, typer.Argument(help="Who used it.")],
+    quantity: Annotated[str, typer.Argument(help="How much it truly was.")],
+    properties: Annotated[
+        list[str] | None,
+        typer.Option("--property", help="KEY=TEXT that the event says, too; repeatable."),
+    ] = None,
+    tenant: TenantSlug = None,
+    state_dir: StateDir = Path(".tollbook"),
+    as_json: Json = False,
+) -> None:
+    """Use what is held, send its event, and give back the rest.
+
+    Example: tollbook entitlements commit hld_0190… contoso-chat 1234 --property model=large
+    """
+    from entitlements.bodies import TrackBody
+
+    given = pairs_of(properties, "property")
+    with _holding(state_dir, tenant) as (holding, send, acting):
+        words = {
+            "subject": subject,
+            "feature": holding.find(acting, name)["feature"],
+            "quantity": quantity,
+            "properties": given,
+        }
+        made = holding.commit(acting, name, _body(TrackBody, words), _unrepeated)
+        send(made["id"])
+    print_resource(made, as_json, f"{quantity} of {made['held']} used as {made['id']}")
+
+
+@app.command()
+def release(
+    name: HoldId,
+    tenant: TenantSlug = None,
+    state_dir: StateDir = Path(".tollbook"),
+    as_json: Json = False,
+) -> None:
+    """Give back what is held.
+
+    Example: tollbook entitlements release hld_0190…
+    """
+    with _holding(state_dir, tenant) as (holding, _, acting):
+        made = holding.release(acting, name, _unrepeated)
+    print_resource(made, as_json, f"{made['quantity']} {made['feature']} given back")
+
+
+def _created(
+    state_dir: Path, tenant: str | None, create: Callable[..., Any], customer: str, body: BaseModel
+) -> dict[str, Any]:
+    """An override or a grant, made and as it is shown."""
+    with tenant_transaction(state_dir, tenant) as (conn, tenant_id):
+        clock = tenant_clock(conn, tenant_id)
+        made: dict[str, Any] = create(conn, clock, tenant_id, customer, body).as_resource()
+        return made
+
+
+def _unrepeated(_: Connection, perform: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """A command has no key under which it would be repeated."""
+    return perform()
 
 
 def _body(model: type[Body], words: Mapping[str, Any]) -> Body:
@@ -217,3 +311,32 @@ def _measuring(state_dir: Path, slug: str | None) -> Iterator[tuple[Measuring, A
             yield Measuring(db, usage.reader, SystemClock()), Acting(tenant_id, OPERATOR)
         finally:
             usage.close()
+
+
+@contextmanager
+def _holding(
+    state_dir: Path, slug: str | None
+) -> Iterator[tuple[Holding, Callable[[str], None], Acting]]:
+    """Makes and closes the holds of a tenant, and sends the event of a record (`usr_…`)."""
+    from api.usage_sending import UsageSending
+    from entitlements.holding import Holding
+    from entitlements.reserving import Reserving
+    from entitlements.tracking import Tracking
+    from infra.local.state import resolve_endpoints
+    from ingest.settings import IngestSettings
+
+    with _measuring(state_dir, slug) as (measuring, acting):
+        reserving = Reserving(measuring)
+        settings = IngestSettings(
+            resolve_endpoints(os.environ, state_dir), state_dir.absolute() / "api" / "catalog.json"
+        )
+
+        async def deliver(record: str) -> None:
+            tracking = Tracking(reserving)
+            sending = UsageSending(settings, tracking, measuring.db, measuring.clock)
+            try:
+                await sending.send(acting, record)
+            finally:
+                await sending.stop()
+
+        yield Holding(reserving), lambda record: asyncio.run(deliver(record)), acting

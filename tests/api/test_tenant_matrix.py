@@ -5,18 +5,25 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from psycopg import sql as compose
+from psycopg.types.json import Jsonb
 
 from api.management import ManagementSettings
 from api.management_app import create_management_app
+from catalog.features import find_feature
+from core.acting import Acting
 from core.clock import SystemClock
+from core.ids import format_id, new_uuid
 from db.postgres import Database, Role
+from entitlements.holds import insert_hold
 from identity.api_keys import SCOPES, insert_api_key
+from subscriptions.customers.customer import read_customer
 from tests.api.management import NOWHERE, Party, add_party, management
 from tests.plugins.database import do
 from tests.plugins.logins import plain_login
@@ -79,6 +86,13 @@ REQUESTS: dict[tuple[str, str], tuple[Any, int]] = {
     ),
     ("post", "/v1/customers/{customer}/grants/{grant}/end"): ({}, 404),
     ("post", "/v1/usage/track"): ({"subject": "theirs", "feature": "theirs"}, 404),
+    ("post", "/v1/usage/holds"): (
+        {"customer": "theirs", "feature": "theirs", "quantity": "1"},
+        404,
+    ),
+    ("get", "/v1/usage/holds/{hold}"): (None, 404),
+    ("post", "/v1/usage/holds/{hold}/commit"): ({"subject": "theirs", "feature": "theirs"}, 404),
+    ("post", "/v1/usage/holds/{hold}/release"): (None, 404),
     ("get", "/v1/customers/{customer}/payment-methods"): (None, 404),
     ("post", "/v1/customers/{customer}/payment-methods"): (
         {"provider": "stripe", "reference": "mine"},
@@ -189,6 +203,7 @@ def test_no_route_shows_or_changes_what_is_another_tenants(
     given = client.post(f"{below}/overrides", json={"feature": "theirs"}, headers=everything)
     assert given.status_code == 201, given.text
     override = given.json()["id"]
+    hold = held_of(database, zeta)
     before = rows_of(database, zeta)
     may_everything = key_of(client, database, acme)
     for (method_name, path), (body, status) in REQUESTS.items():
@@ -199,17 +214,39 @@ def test_no_route_shows_or_changes_what_is_another_tenants(
             url = url.replace("{contract}", slug).replace("{invoice}", slug)
             url = url.replace("{feature}", "theirs")
             url = url.replace("{override}", override).replace("{grant}", override)
+            url = url.replace("{hold}", hold)
             found = client.request(method_name, url, json=body, headers=may_everything)
             assert found.status_code in {status, 409 if status == 201 else status}, (
                 url,
                 found.text,
             )
             markers = {"marker-type", "theirs", theirs.json()["id"], paying, method, subscription}
-            markers |= {contract, override}
+            markers |= {contract, override, hold}
             asked = url + json.dumps(body)  # a refusal may repeat what was asked for
             assert not [each for each in markers if each not in asked and each in found.text]
     assert rows_of(database, zeta) == before
     assert "theirs" in client.get("/v1/meters", headers=zeta.reader).text
+
+
+def held_of(database: Database, party: Party) -> str:
+    """A hold of whatever the customer and the feature called `theirs` are."""
+    hold = new_uuid(SystemClock())
+    with database.transaction(Acting(party.tenant_id)) as conn:
+        feature = find_feature(conn, party.tenant_id, "theirs")
+        row = {
+            "id": hold,
+            "tenant_id": party.tenant_id,
+            "customer_id": read_customer(conn, party.tenant_id, "theirs").id,
+            "feature_id": feature.id,
+            "usage_type": feature.slug,
+            "quantity": 1,
+            "held_at": SystemClock().now(),
+            "expires_at": SystemClock().now() + timedelta(hours=1),
+            "created_at": SystemClock().now(),
+            "metadata": Jsonb({}),
+        }
+        insert_hold(conn, SystemClock(), row)
+    return format_id("hld", hold)
 
 
 def key_of(client: httpx.Client, database: Database, party: Party) -> dict[str, str]:

@@ -36,5 +36,9 @@ def test_answers_are_kept_for_thirty_days_unless_told(
         words = ["changes", "prune", *arguments]
         return CliRunner().invoke(build_app(), words, env=environ).stdout
 
-    assert prune() == "0 stretches of four weeks emptied, 1 answers forgotten\n"
-    assert json.loads(prune("--answers-days", "5", "--json")) == {"emptied": [], "answers": 1}
+    assert prune() == "0 stretches of four weeks emptied, 1 answers and 0 holds forgotten\n"
+    assert json.loads(prune("--answers-days", "5", "--json")) == {
+        "emptied": [],
+        "answers": 1,
+        "holds": 0,
+    }
