@@ -21,7 +21,7 @@ WITHOUT_SERVERS := not kafka and not clickhouse and not postgres and not slow
 	bench-storage bench-sink bench-path bench-reads bench-scaling bench-client bench-rating bench-subscriptions bench-entitlements bench-full \
 	bench-tables proof lock \
 	proof-all proof-scenarios proof-crashes proof-rebalances proof-fuzz \
-	proof-keys proof-ingest proof-overload proof-rating
+	proof-keys proof-ingest proof-overload proof-rating proof-routes
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -135,10 +135,10 @@ bench-full: setup ## Every benchmark at its stated size
 bench-tables: setup ## The figures of the last runs, as Markdown
 	@$(BIN)/python -m benchmarks.tables
 
-proof: setup proof-$(PART) ## Campaigns, hours; PART=scenarios|crashes|rebalances|fuzz|keys|ingest|overload|rating or tests/...
+proof: setup proof-$(PART) ## Campaigns, hours; PART=scenarios|crashes|rebalances|fuzz|keys|ingest|overload|rating|routes or tests/...
 
 proof-all: proof-scenarios proof-crashes proof-rebalances proof-fuzz proof-keys proof-ingest \
-	proof-overload proof-rating
+	proof-overload proof-rating proof-routes
 proof-scenarios: proof-tests/scenarios
 
 proof-crashes:
@@ -165,6 +165,10 @@ proof-overload:
 proof-rating:
 	@$(BIN)/pytest -q tests/rating/prices tests/rating/test_around.py --rating-cases 10000 \
 		--durations 40 --seed $(SEED)
+
+proof-routes:
+	@TOLLBOOK_ROUTE_CASES=500 $(BIN)/pytest -q tests/api/test_every_route.py \
+		tests/api/test_every_sending_route.py --durations 20 --seed $(SEED)
 
 proof-tests/%:
 	@for round in $$(seq $(ROUNDS)); do \

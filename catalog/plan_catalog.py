@@ -36,6 +36,7 @@ class PlanLabels:
     description: str | None = None
     public: bool | None = None
     metadata: Mapping[str, str] | None = None
+    limits: Mapping[str, Any] | None = None
 
     def check(self) -> None:
         """Raise `ValidationError` for a label that is none."""
@@ -69,7 +70,7 @@ def create_plan(
         "description": labels.description or "",
         "public": labels.public or False,
         "prices": Jsonb({}),
-        "limits": Jsonb({}),
+        "limits": Jsonb(dict(labels.limits or {})),
         "metadata": Jsonb(check_metadata(labels.metadata)),
         "now": clock.now(),
     }
@@ -90,6 +91,7 @@ def change_plan(
         "name": known.name if labels.name is None else labels.name,
         "description": (known.description if labels.description is None else labels.description),
         "public": known.public if labels.public is None else labels.public,
+        "limits": known.limits if labels.limits is None else dict(labels.limits),
     }
     before = {name: getattr(known, name) for name in changed}
     if changed == before and metadata == known.metadata:
@@ -168,7 +170,7 @@ def archive_plan(conn: Connection, clock: Clock, tenant_id: TenantId, slug: str)
         return known
     archive_versions(conn, clock, tenant_id, known.id)
     _clear_draft(conn, clock, tenant_id, known)
-    labels = {"name": known.name, "description": known.description, "public": known.public}
+    labels = {name: getattr(known, name) for name in ("name", "description", "public", "limits")}
     _update(conn, clock, tenant_id, known, labels, known.metadata, clock.now())
     return tell_plan(conn, clock, tenant_id, slug, "archived")
 
@@ -216,6 +218,7 @@ def _update(
             "tenant_id": tenant_id,
             "id": known.id,
             **labels,
+            "limits": Jsonb(labels["limits"]),
             "metadata": Jsonb(dict(metadata)),
             "archived_at": archived_at,
             "now": clock.now(),

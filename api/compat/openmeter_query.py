@@ -20,6 +20,7 @@ from catalog.meter_definition import MeterDefinition
 from core.clock import epoch_micros
 from core.cloudevents.instants import instant_text
 from core.errors import ValidationError
+from core.instants import check_instant
 from core.period import Period
 from usage.grouped import Grouping, grouped_usage
 from usage.reader import UsageReader
@@ -111,7 +112,9 @@ def question_of(
             raise ValidationError(f"{name}: not supported; leave it out", field=name)
     if "customer_id" in group_by:
         raise ValidationError("groupBy: customer_id is not supported; group by subject")
-    if start is not None and end is not None and start >= end:
+    start = None if start is None else check_instant(start, "from")
+    end = None if end is None else check_instant(end, "to")
+    if (start or ALL_TIME.start) >= (end or ALL_TIME.end):
         raise ValidationError("to: must lie after from", field="to")
     return Question(start, end, tuple(subjects), tuple(group_by), where)
 

@@ -138,7 +138,8 @@ class Keeper:
         with located(path):
             [known, *_] = [*page_of_plans(self._conn, self._tenant_id, slug=entry.slug), None]
             before = self._told(known, entry)
-            labels = PlanLabels(entry.name, entry.description, entry.public, entry.metadata)
+            limits = entry.limits if "limits" in entry.model_fields_set else None
+            labels = PlanLabels(entry.name, entry.description, entry.public, entry.metadata, limits)
             labels.check()
             if entry.draft:
                 return self._draft(entry, known, labels, terms, before)

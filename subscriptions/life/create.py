@@ -198,17 +198,26 @@ def _check_billed_through(
         raise ValidationError(f"billed_through: {until.isoformat()} {why}", field="billed_through")
 
 
+def hold_limit(conn: Connection, tenant_id: TenantId) -> int | None:
+    """How many the tenant may have; who makes one waits here for the others, until they commit.
+
+    Ask before a customer is locked. A set-up file holds its tenant first as well, so the two never
+    wait for each other.
+    """
+    if settings_of(conn, tenant_id).limits.subscriptions is None:
+        return None
+    return held_settings(conn, tenant_id).limits.subscriptions
+
+
 def _refuse_too_many(conn: Connection, tenant_id: TenantId) -> None:
     """Raise `LimitReachedError` where the tenant has as many as its operator lets it."""
-    if settings_of(conn, tenant_id).limits.subscriptions is None:
+    most = hold_limit(conn, tenant_id)
+    if most is None:
         return
-    most = held_settings(
-        conn, tenant_id
-    ).limits.subscriptions  # who creates one waits for the other
     row = conn.execute(
         sql.load("postgres/queries/count_live_subscriptions"), {"tenant_id": tenant_id}
     ).fetchone()
-    if row is not None and most is not None and row["live"] >= most:
+    if row is not None and row["live"] >= most:
         raise LimitReachedError(
             f"subscriptions: this tenant may have {most} subscription(s) that are not over; ask the"
             " operator for more",

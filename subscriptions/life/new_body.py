@@ -21,7 +21,7 @@ from db.postgres import Connection
 from subscriptions.commands.bodies import Quantities, addons_of, quantities_of
 from subscriptions.customers.customer import find_customer
 from subscriptions.life.checks import find_version
-from subscriptions.life.create import NewSubscription, create_subscription
+from subscriptions.life.create import NewSubscription, create_subscription, hold_limit
 from subscriptions.life.subscription import Subscription
 
 TRIAL_DAYS_MAX: Final = 730
@@ -65,6 +65,7 @@ class NewSubscriptionBody(BaseModel):
 
     def create(self, conn: Connection, clock: Clock, tenant_id: TenantId) -> Subscription:
         """Create it. Raises as `create_subscription`, and `NotFoundError` for what it names."""
+        hold_limit(conn, tenant_id)
         customer = find_customer(conn, tenant_id, self.customer)
         version = find_version(conn, tenant_id, plan=self.plan, number=self.version)
         start = self.start or clock.now()

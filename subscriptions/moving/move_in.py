@@ -17,6 +17,7 @@ from core.errors import BusinessLogicError, ConflictError, NotFoundError, Valida
 from core.ids import TenantId
 from db.postgres import Connection, Database
 from identity.sandboxes import clock_of
+from subscriptions.life.create import hold_limit
 from subscriptions.moving.bringing import (
     Brought,
     bring_customer,
@@ -168,11 +169,13 @@ def move_in(
     if not (dry_run or all_or_nothing):
         for batch in _batches(tables):
             with db.transaction(acting) as conn:
+                hold_limit(conn, acting.tenant_id)
                 clock = clock_of(conn, machine, acting.tenant_id)
                 reports = [_report(conn, clock, acting.tenant_id, *each) for each in batch]
             _count(reports, totals, tell)  # once they are there for good
         return totals
     with db.transaction(acting) as conn, conn.transaction():
+        hold_limit(conn, acting.tenant_id)
         clock = clock_of(conn, machine, acting.tenant_id)
         for batch in _batches(tables):
             reports = [_report(conn, clock, acting.tenant_id, *each) for each in batch]

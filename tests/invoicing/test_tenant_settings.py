@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,14 +16,16 @@ from core.acting import OPERATOR, Acting
 from core.clock import ManualClock, SystemClock
 from core.errors import AuthorizationError, PreconditionError, ValidationError
 from core.ids import TenantId
-from db.postgres import Database, Role
+from db.postgres import Connection, Database, Role
 from identity.api_keys import CHANGES_READ, SETTINGS_READ, SETTINGS_WRITE, insert_api_key
 from identity.settings import change_settings, settings_of
 from invoicing.tenants import billing_tenants
 from subscriptions.commands.bodies import parse_command
+from subscriptions.customers.customer import Customer, find_customer
 from subscriptions.errors import LimitReachedError
+from subscriptions.life import new_body
 from subscriptions.life.operate import perform
-from subscriptions.setup import apply_catalog
+from subscriptions.setup import AppliedIds, apply_catalog
 from tests.api.management import management
 from tests.api.routes.test_sandbox import command
 from tests.invoicing.sandbox_world import catalog, found_sandbox, invoices_of
@@ -84,6 +88,43 @@ def test_a_tenant_has_so_many_subscriptions_and_no_more(
     desks[1].subscribe("second", payer="bob")
     say(database, desks[0].tenant_id, limits={"subscriptions": None})
     desks[0].subscribe("second", payer="bob")
+
+
+def test_a_set_up_file_and_a_new_subscription_at_once_both_come_in(
+    database: Database, desks: tuple[Desk, Desk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one held its customer and waited for the tenant, the other did the opposite."""
+    tenant_id = desks[0].tenant_id
+    say(database, tenant_id, limits={"subscriptions": 5})
+    body = new_body.parse_new({"slug": "new", "customer": "ada", "plan": "standard"})
+    applied: list[Future[AppliedIds]] = []
+    with ThreadPoolExecutor(1) as other:
+
+        def find(conn: Connection, *args: Any) -> Customer:
+            found = find_customer(conn, *args)
+            file = catalog("acme") | {"tenant": {"slug": "acme", "name": "Changed"}}
+            applied.append(other.submit(apply_catalog, database, ManualClock(MARCH), file))
+            wait_until_somebody_waits_for(database, conn)
+            return found
+
+        monkeypatch.setattr(new_body, "find_customer", find)
+        with database.transaction(Acting(tenant_id, "first")) as conn:
+            made = body.create(conn, ManualClock(MARCH), tenant_id)
+        assert applied[0].result(30).changes == []
+    assert desks[0].find("new").id == made.id
+
+
+def wait_until_somebody_waits_for(database: Database, conn: Connection) -> None:
+    for _ in range(1000):
+        with database.transaction() as watch:
+            waiting = watch.execute(
+                "SELECT FROM pg_stat_activity WHERE %s = ANY(pg_blocking_pids(pid))",
+                (conn.info.backend_pid,),
+            )
+            if waiting.rowcount:
+                return
+        time.sleep(0.01)
+    raise AssertionError("nobody waited within 10 seconds")
 
 
 @pytest.mark.req("SEC-03")

@@ -112,6 +112,10 @@ def test_a_question_without_an_end_is_open_there() -> None:
     ("method", "path", "named"),
     [
         ("GET", "/meters/m/query?from=2026-01-01", "query.from"),
+        ("GET", "/meters/m/query?to=1970-01-01T00:00:00Z", "to: must lie after"),
+        ("GET", "/meters/m/query?from=2150-01-01T00:00:00Z", "to: must lie after"),
+        ("GET", "/meters/m/query?from=0001-01-01T00:00:00%2B14:00", "from: give an instant"),
+        ("GET", "/meters/m/query?to=9999-12-31T23:59:59-14:00", "to: give an instant"),
         ("GET", "/meters/m/query?windowSize=DAY", "windowSize"),
         ("GET", "/meters?page=0", "query.page"),
         ("GET", "/events?limit=101", "query.limit"),

@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.main import build_app
-from core.errors import ConflictError
+from core.errors import BusinessLogicError, ConflictError
 from db.postgres import Database, Role
 from tests.api.management import add_party, management
 from tests.plugins.logins import plain_login
@@ -119,3 +119,11 @@ def test_a_tenant_for_production_has_no_such_clock(
     for arguments in (("show",), ("advance", "--to", "2030-01-01T00:00:00Z")):
         with pytest.raises(Exception, match="real: is for production"):
             command(database_url, "sandbox", *arguments, "--tenant", "real")
+
+
+def test_a_sandbox_has_no_owner(client: httpx.Client, database_url: str) -> None:
+    assert client
+    for said in (("--owner", "Acme Holding"), ("--none",)):
+        with pytest.raises(BusinessLogicError, match="owner: a sandbox has none"):
+            command(database_url, "tenants", "owner", "trial", *said)
+    assert command(database_url, "tenants", "owner", "trial") == {"slug": "trial", "owner": None}

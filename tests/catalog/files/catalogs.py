@@ -192,7 +192,7 @@ def plans(draw: st.DrawFn, slug: str, features: list[dict[str, Any]]) -> tuple[A
         "entitlements": draw(given_features(features)),
         "phases": draw(phases(cards, currencies)),
     }
-    if draw(st.booleans()) and not plan["draft"]:
+    if draw(st.booleans()):
         plan["limits"] = {"seats": 5, "regions": ["eu"]}
     return plan, needed
 

@@ -11,7 +11,7 @@ from catalog.files.applying import CatalogReport, Source, Wish, apply_documents,
 from catalog.files.document import parse_catalog
 from catalog.files.export import catalog_of
 from catalog.meter_register import find_meter
-from catalog.plan_catalog import archive_plan, write_draft
+from catalog.plan_catalog import activate_draft, archive_plan, write_draft
 from catalog.plan_view import find_plan
 from core.acting import Acting
 from core.clock import ManualClock
@@ -200,6 +200,28 @@ def test_drafts_are_written_and_sold_later(shelf: Shelf) -> None:
     assert told(shelf.bring(new)) == ["created next"]
     assert [each.get("draft") for each in shelf.catalog()["plans"]] == [True, None]
     assert told(shelf.bring({"plans": [plan("next")]})) == ["new version next"]
+
+
+def test_limits_are_a_label_of_the_plan_of_a_draft_too(shelf: Shelf) -> None:
+    """They were lost: a plan that began as a draft, and was activated, had none."""
+    drafted = plan("next") | {"draft": True, "limits": {"seats": 5}}
+    shelf.bring({"meters": [meter()], "plans": [drafted]})
+    assert limits_of(shelf, "next") == {"seats": 5}
+    shelf.call(activate_draft, "next")
+    assert limits_of(shelf, "next") == {"seats": 5}
+    left_out = {"plans": [plan("next") | {"draft": True}]}
+    assert not shelf.bring(left_out).differs
+    assert limits_of(shelf, "next") == {"seats": 5}
+    more = shelf.bring({"plans": [drafted | {"limits": {"seats": 6}}]})
+    assert told(more) == ["relabelled next"]
+    assert limits_of(shelf, "next") == {"seats": 6}
+    shelf.call(archive_plan, "next")
+    assert limits_of(shelf, "next") == {"seats": 6}
+
+
+def limits_of(shelf: Shelf, slug: str) -> dict[str, object]:
+    with shelf.database.transaction(Acting(shelf.tenant_id)) as conn:
+        return find_plan(conn, shelf.tenant_id, slug).limits
 
 
 def test_another_draft_than_what_is_applied_stays(shelf: Shelf) -> None:
