@@ -12,7 +12,7 @@ from pydantic_core import PydanticKnownError
 
 from catalog.features import Feature
 from catalog.meters import MeterDefinition
-from catalog.plan_terms import PlanEntitlement, PlanTerms, RateCard
+from catalog.plan_terms import PlanEntitlement, PlanTerms, RateCard, Timing
 from catalog.priced_meters import check_meter
 from catalog.prices import PriceTerms, price_terms
 from core.calendar.intervals import Interval
@@ -71,7 +71,8 @@ class RateCardEntry(BaseModel):
 
     `price` has `model` and its parameters, maybe `rounding`, and maybe `adjustments`, what stands
     around the model. `cadence` is the billing cycle of the subscriptions that the line is for;
-    missing: of all.
+    missing: of all. `every` is how often it is billed, a whole multiple of that cycle (missing: the
+    cycle), and `timing` whether at the end of its period or, in advance, at the start.
     `quantity` in place of a `meter`: units that are agreed, such as seats, where the subscription
     says no other number.
     """
@@ -81,6 +82,8 @@ class RateCardEntry(BaseModel):
     name: Text
     meter: Text | None = None
     cadence: Text | None = None
+    every: Text | None = None
+    timing: Timing = "in_arrears"
     quantity: str | int | None = None
     price: WrittenPrice
 
@@ -145,6 +148,7 @@ def _rate_card(
     with located("price"):
         price = price_of(entry.price, currency)
     cadence = None if entry.cadence is None else Interval.parse(entry.cadence, "cadence")
+    every = None if entry.every is None else Interval.parse(entry.every, "every")
     agreed = None if entry.quantity is None else _quantity(entry.quantity, "quantity")
     meter_id = None
     if entry.meter is not None:
@@ -153,7 +157,9 @@ def _rate_card(
             raise NotFoundError(f"meter: there is none called {entry.meter!r}; create it first")
         check_meter(price, meter)
         meter_id = meter.id
-    return RateCard(entry.key, entry.name, price, meter_id, cadence, quantity=agreed)
+    return RateCard(
+        entry.key, entry.name, price, meter_id, cadence, entry.timing, agreed, every=every
+    )
 
 
 def price_of(written: Mapping[str, Any], currency: Currency) -> PriceTerms:

@@ -198,6 +198,7 @@ def _insert_rate_cards(
                 "meter_id": card.meter_id,
                 "price_id": _ensure_price(conn, clock, tenant_id, card.price, known.get(card.key)),
                 "cadence": card.cadence and str(card.cadence),
+                "every": card.every and str(card.every),
                 "timing": card.timing,
                 "quantity": card.quantity,
                 "now": clock.now(),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -27,6 +27,7 @@ from db.postgres import Connection
 from invoicing.document import content_hash
 from invoicing.errors import InvoiceNotFoundError
 from invoicing.model import Invoice, InvoiceLine, PaidFor
+from invoicing.settling import Account
 from rating.proration import Share
 from usage.cut import Cut
 
@@ -100,6 +101,37 @@ def select_invoices(
     return [_invoice(row, tuple(lines[row["id"]])) for row in rows]
 
 
+def read_accounts(
+    conn: Connection, tenant_id: TenantId, since: Mapping[SubscriptionId, datetime]
+) -> dict[SubscriptionId, Account]:
+    """What subscriptions were billed in advance by invoices that ended at `since` or later.
+
+    Without what was taken back; and what their last invoices left of credits.
+    """
+    billed: defaultdict[UUID, list[InvoiceLine]] = defaultdict(list)
+    for row in conn.execute(
+        sql.load("postgres/queries/select_lines_in_advance"),
+        {
+            "tenant_id": tenant_id,
+            "subscription_ids": list(since),
+            "since": list(since.values()),
+        },
+    ):
+        billed[row["subscription_id"]].append(_line(row))
+    left = {row["id"]: row["credit_minor"] for row in credits_of(conn, tenant_id, since)}
+    return {each: Account(tuple(billed[each]), left.get(each, 0)) for each in since}
+
+
+def credits_of(
+    conn: Connection, tenant_id: TenantId, subscription_ids: Iterable[SubscriptionId]
+) -> list[dict[str, Any]]:
+    """`id`, `currency`, `ended_at` and `credit_minor` of those that have a credit."""
+    return conn.execute(
+        sql.load("postgres/queries/select_credits"),
+        {"tenant_id": tenant_id, "subscription_ids": list(subscription_ids)},
+    ).fetchall()
+
+
 def _invoice_values(invoice: Invoice, shared: dict[str, Any]) -> dict[str, Any]:
     return shared | {
         "id": invoice.invoice_id,
@@ -114,6 +146,8 @@ def _invoice_values(invoice: Invoice, shared: dict[str, Any]) -> dict[str, Any]:
         "period_end": invoice.period.end,
         "time_zone": invoice.time_zone,
         "currency": invoice.currency.code,
+        "credit_before_minor": invoice.credit_before_minor,
+        "credit_after_minor": invoice.credit_after_minor,
         "subtotal_minor": invoice.subtotal_minor,
         "total_minor": invoice.total_minor,
         "amount_due_minor": invoice.amount_due_minor,
@@ -163,6 +197,9 @@ def _line_values(invoice: Invoice, line: InvoiceLine) -> dict[str, Any]:
         "usage_digest": line.usage_digest,
         "rounding_mode": line.rounding_mode,
         "rule_version": line.rule_version,
+        "in_advance": line.in_advance,
+        "every": line.every,
+        "settles": line.settles,
     }
 
 
@@ -195,6 +232,8 @@ def _invoice(row: dict[str, Any], lines: tuple[InvoiceLine, ...]) -> Invoice:
         due_at=row["due_at"],
         lines=lines,
         paid_for=_paid_for(row),
+        credit_before_minor=row["credit_before_minor"],
+        credit_after_minor=row["credit_after_minor"],
     )
 
 
@@ -234,4 +273,7 @@ def _line(row: dict[str, Any]) -> InvoiceLine:
         rounding_mode=row["rounding_mode"],
         rule_version=row["rule_version"],
         contract_id=ContractId(row["contract_id"]) if row["contract_id"] else None,
+        in_advance=row["in_advance"],
+        every=row["every"],
+        settles=row["settles"],
     )

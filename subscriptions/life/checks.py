@@ -26,7 +26,8 @@ class Version:
     """A plan version that is subscribed to; `agreed` are those of its `keys` with a quantity.
 
     `meters` are those that it prices, by slug.
-    `cycles` are the billing cycles that it has lines for; None: lines for any.
+    `cycles` are the billing cycles that it has lines for; None: lines for any. `every` is how often
+    those for any are billed, where that is not their cycle.
     """
 
     id: UUID
@@ -40,6 +41,7 @@ class Version:
     meters: frozenset[str]
     kind: str
     cycles: frozenset[str | None]
+    every: frozenset[str] = frozenset()
 
     def check_quantities(self, keys: Iterable[str]) -> None:
         """Raise `ValidationError` for the quantity of a line that is not sold by quantity."""
@@ -82,6 +84,7 @@ def find_version(
         frozenset(row["meters"]),
         row["kind"],
         frozenset(row["cycles"]),
+        frozenset(row["every"]),
     )
 
 
@@ -112,6 +115,13 @@ def check_buys(version: Version, currency: Currency, interval: Interval, *, paye
             " one of its lines",
             field="billing_cycle",
         )
+    for every in sorted(version.every):
+        if not Interval.parse(every).is_multiple_of(interval):
+            raise BusinessLogicError(
+                f"billing_cycle: the plan has a line that is billed {every}, which is no whole"
+                f" number of {interval}; choose a shorter cycle that is",
+                field="billing_cycle",
+            )
 
 
 def check_addons(version: Version, addons: Sequence[Version]) -> None:
