@@ -48,6 +48,7 @@ def invoice_view(document: Mapping[str, Any]) -> dict[str, Any]:
         "time_zone": document["period"]["time_zone"],
         "rows": [row for group in groups for row in _rows(group, document, together=together)],
         "subtotal": group_digits(document["subtotal"]["amount"]),
+        "credits": _credits(document),
         "total": group_digits(document["total"]["amount"]),
         "amount_due": group_digits(document["amount_due"]["amount"]),
         "unmeterable": _unmeterable_note(lines),
@@ -81,6 +82,18 @@ def _rows(
 def group_name(group: Mapping[str, Any]) -> str:
     """The tenant that a group came from, and whom it is for; nothing for the payer's own."""
     return DOT.join(group[part]["name"] for part in ("tenant", "for") if part in group)
+
+
+def _credits(document: Mapping[str, Any]) -> list[list[str]]:
+    """What was left by the invoice before, and what this one leaves for the next."""
+    found = []
+    if "credit_before" in document:
+        amount = group_digits(document["credit_before"]["amount"])
+        found.append(["Credit from the invoice before", f"-{amount}"])
+    if "credit_after" in document:
+        amount = group_digits(document["credit_after"]["amount"])
+        found.append(["Credit carried on", amount])
+    return found
 
 
 def _party(party: Mapping[str, Any]) -> dict[str, Any]:

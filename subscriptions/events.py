@@ -97,6 +97,8 @@ class SubscriptionFacts(Payload):
     period_start: At
     period_end: At
     billed_until: At | None
+    opened_at: At | None
+    credit: Money
     revision: int
     metadata: Labels
 
