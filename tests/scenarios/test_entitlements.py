@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 from psycopg.rows import dict_row
+from typer.testing import CliRunner
 
+from cli.main import build_app
 from core.clock import SystemClock, monotonic_seconds
 from db.postgres import Database
 from tests.scenarios.shop import Shop
@@ -236,3 +240,36 @@ def test_a_process_that_dies_before_it_sends_leaves_a_record_that_is_sent_once(
         assert logged(world) == round_number
         shop.api = again
     assert len(records(world)) == 2
+
+
+def test_a_sandbox_is_asked_and_used_in_its_own_time(world: World, shop: Shop) -> None:
+    """Its clock stands still: what is used is read each time, and windows are its own."""
+    world.worker("a")
+    march, april = datetime(2025, 3, 10, tzinfo=UTC), datetime(2025, 4, 10, tzinfo=UTC)
+
+    def tollbook(*arguments: str) -> Any:
+        environ = world.endpoints.as_environment()
+        found = CliRunner().invoke(build_app(), [*arguments, "--json"], env=environ)
+        assert found.exit_code == 0, (found.output, found.exception)
+        return json.loads(found.stdout)
+
+    made = tollbook("sandbox", "create", "trial", "--at", march.isoformat())
+    shop.headers = {"Authorization": f"Bearer {made['api_key']}"}
+    time.sleep(2)  # a new key is known within about a second
+    meter = {"slug": "calls", "name": "Calls", "event_type": "call", "aggregation": "count"}
+    shop.do("/v1/meters", meter)
+    shop.do("/v1/features", {"slug": "calls", "kind": "metered", "meter": "calls"})
+    shop.sell("standard", [{"feature": "calls", "limit": "2", "hard": True}])
+    shop.do("/v1/customers", {"slug": "contoso", "currency": "USD"})
+    shop.do("/v1/customers/contoso/subjects", {"subject": "chat"})
+    shop.do("/v1/subscriptions", {"slug": "main", "customer": "contoso", "plan": "standard"})
+    used = [shop.track_until_told(f"march-{number}") for number in range(3)]
+    assert [each.status_code for each in used] == [201, 201, 422]
+    assert {datetime.fromisoformat(each.json()["time"]) for each in used[:2]} == {march}
+    shop.wait(lambda: logged(world) == 2)
+    tollbook("sandbox", "advance", "--to", april.isoformat(), "--tenant", "trial")
+    shop.wait(lambda: shop.check()["used"] == "0")
+    assert shop.track_until_told("april").status_code == 201
+    shop.wait_used("1")
+    window = shop.check()["window"]
+    assert datetime.fromisoformat(window["start"]) == april
