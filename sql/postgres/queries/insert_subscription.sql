@@ -13,8 +13,7 @@ VALUES
     %(period_end)s, %(start_at)s, %(activation)s, %(quantities)s, %(addons)s, %(subjects)s, %(trial_ends_at)s,
     %(trial_converts)s, %(cancel_at)s, %(expires_at)s, %(over_at)s, %(failed_payments)s,
     %(retry_at)s, %(grace_ends_at)s, %(next_step_at)s, %(metadata)s, %(valid_from)s, %(recorded_at)s,
-    %(billed_until)s,
-    %(stretch_start)s,
+    %(billed_until)s, %(stretch_start)s,
     EXISTS (
         SELECT FROM catalog.rate_cards
         WHERE plan_version_id = ANY(%(opening_versions)s) AND timing = 'in_advance'
