@@ -28,6 +28,9 @@ LEEWAY_SECONDS: Final = 30
 
 TOKEN_CHARACTERS_MAX: Final = 8_192
 _CLAIM_CHARACTERS_MAX: Final = 256
+_SCOPE_CHARACTERS_MAX: Final = 2_048
+"""All scopes that there are, and as many of other services."""
+
 _TIME_BELOW: Final = 10**11  # seconds: the year 5138
 _HEAD: Final = "authorization: this token"
 _OPTIONS: Final[Options] = {  # times are checked by a clock that is an argument
@@ -86,7 +89,7 @@ class TokenVerifier:
         claims = self._claims(token)
         self._check_times(claims)
         tenant, subject = _text(claims, "tenant"), _text(claims, "sub")
-        scopes = frozenset(_text(claims, "scope", empty=True).split())
+        scopes = frozenset(_text(claims, "scope", _SCOPE_CHARACTERS_MAX, empty=True).split())
         if scope not in scopes:
             raise AuthorizationError(f"{_HEAD} lacks the scope {scope}")
         return TokenPrincipal(
@@ -135,13 +138,17 @@ def looks_like_token(text: str) -> bool:
     return text.count(".") == 2  # noqa: PLR2004 - header, claims, signature
 
 
-def _text(claims: dict[str, Any], name: str, *, empty: bool = False) -> str:
+def _text(
+    claims: dict[str, Any], name: str, most: int = _CLAIM_CHARACTERS_MAX, *, empty: bool = False
+) -> str:
     found = claims.get(name, "")
     if not isinstance(found, str) or not found.isprintable():
         raise AuthenticationError(f"{_HEAD} has no text in {name}")
-    if len(found) <= _CLAIM_CHARACTERS_MAX and (found or empty):
-        return found
-    raise AuthenticationError(f"{_HEAD} says no {name}")
+    if len(found) > most:
+        raise AuthenticationError(f"{_HEAD} has over {most} characters in {name}")
+    if not found and not empty:
+        raise AuthenticationError(f"{_HEAD} says no {name}")
+    return found
 
 
 def _user_id(subject: str) -> UUID:

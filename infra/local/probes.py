@@ -47,6 +47,8 @@ def probe_kafka_produce(bootstrap: str) -> str | None:
     except KafkaException as error:
         if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
             return _kafka_text(error)
+    except TimeoutError:
+        return "a topic was not created in time"
     problems: list[str] = []
 
     def delivered(error: KafkaError | None, _: Message) -> None:

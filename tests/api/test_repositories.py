@@ -38,8 +38,10 @@ from tests.subscriptions.operating import Desk, open_desk
 
 ELSEWHERE: Final = {
     "catalog.pricing_plans": "plans of set-up files are written by what makes their versions",
+    "entitlements.usage_records": "counters mark the records whose events the log has shown",
     "identity.tenants": "limits are columns of the tenant, with rules of their own",
     "invoicing.invoices": "all drafts of a run are numbered by one statement",
+    "invoicing.received_groups": "carrying brings groups, joining puts them onto invoices",
     "subscriptions.contracts": "a contract and its prices are written as one",
     "subscriptions.enterprise_pricing": "a contract and its prices are written as one",
     "subscriptions.subscriptions": "billing moves the period on, and knows nothing else of it",
