@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -51,6 +52,7 @@ def invoice_view(document: Mapping[str, Any]) -> dict[str, Any]:
         "credits": _credits(document),
         "total": group_digits(document["total"]["amount"]),
         "amount_due": group_digits(document["amount_due"]["amount"]),
+        "nothing_due": not Decimal(document["amount_due"]["amount"]),
         "unmeterable": _unmeterable_note(lines),
         "digest": document["content_hash"],
     }
@@ -59,7 +61,7 @@ def invoice_view(document: Mapping[str, Any]) -> dict[str, Any]:
 def _rows(
     group: Mapping[str, Any], document: Mapping[str, Any], *, together: bool
 ) -> list[dict[str, Any]]:
-    """The rows of its lines; of a group with its name above and its subtotal below."""
+    """The rows of its lines; of a group with its name above, its credits and subtotal below."""
     lines = [row for line in group["lines"] for row in line_rows(line, group["period"])]
     rows = [{"part": "line"} | row for row in lines]
     if not together:
@@ -75,8 +77,12 @@ def _rows(
         "amount": "",
     }
     amount = group_digits(group["total"]["amount"])
-    below = {"part": "sum", "description": f"Subtotal{DOT}{name}", "note": "", "amount": amount}
-    return [head, *rows, blank | below]
+    below = [*_credits(group), [f"Subtotal{DOT}{name}", amount]]
+    sums = [
+        blank | {"part": "sum", "description": each, "note": "", "amount": shown}
+        for each, shown in below
+    ]
+    return [head, *rows, *sums]
 
 
 def group_name(group: Mapping[str, Any]) -> str:
@@ -88,8 +94,8 @@ def _credits(document: Mapping[str, Any]) -> list[list[str]]:
     """What was left by the invoice before, and what this one leaves for the next."""
     found = []
     if "credit_before" in document:
-        amount = group_digits(document["credit_before"]["amount"])
-        found.append(["Credit from the invoice before", f"-{amount}"])
+        amount = group_digits(f"-{document['credit_before']['amount']}")
+        found.append(["Credit from the invoice before", amount])
     if "credit_after" in document:
         amount = group_digits(document["credit_after"]["amount"])
         found.append(["Credit carried on", amount])

@@ -14,8 +14,7 @@ from core.money import Currency, Money
 from db.outbox import Change, append
 from db.postgres import Connection
 from invoicing.model import Invoice
-from invoicing.store import credits_of
-from subscriptions.periods import DuePeriod, move_credits
+from subscriptions.periods import DuePeriod, credits_of, move_credits
 
 
 def pass_on_credits(

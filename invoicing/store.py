@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -31,6 +31,7 @@ from invoicing.model import TOGETHER_KIND, Invoice, InvoiceLine, PaidFor, Receiv
 from invoicing.settling import Account
 from invoicing.together import ordered, ordered_received
 from rating.proration import Share
+from subscriptions.periods import credits_of
 from usage.cut import Cut
 
 
@@ -191,16 +192,6 @@ def read_accounts(
         billed[row["subscription_id"]].append(_line(row))
     left = {row["id"]: row["credit_minor"] for row in credits_of(conn, tenant_id, since)}
     return {each: Account(tuple(billed[each]), left.get(each, 0)) for each in since}
-
-
-def credits_of(
-    conn: Connection, tenant_id: TenantId, subscription_ids: Iterable[SubscriptionId]
-) -> list[dict[str, Any]]:
-    """`id`, `currency`, `ended_at` and `credit_minor` of those that have a credit."""
-    return conn.execute(
-        sql.load("postgres/queries/select_credits"),
-        {"tenant_id": tenant_id, "subscription_ids": list(subscription_ids)},
-    ).fetchall()
 
 
 def _invoice_values(invoice: Invoice, shared: dict[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ due at its start, too: that is its opening.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
@@ -43,7 +43,11 @@ def whole_period(anchor: datetime, time_zone: str, billing_cycle: str, at: datet
 
 @dataclass(frozen=True, slots=True)
 class Life:
-    """What holds of a subscription beyond one period, and whose usage its customer pays for."""
+    """What holds of a subscription beyond one period, and whose usage its customer pays for.
+
+    One that came from elsewhere was billed there up to `came_at`, and in advance for own periods of
+    its lines that began before `advance_from`.
+    """
 
     anchor: datetime
     stretch_start: datetime
@@ -52,6 +56,8 @@ class Life:
     terms: tuple[Terms, ...]
     pauses: tuple[Pause, ...]
     links: Sequence[dict[str, Any]]
+    came_at: datetime | None = None
+    advance_from: datetime | None = None
 
     def billed(self, period: Period) -> tuple[Terms, ...]:
         """What is billed of a period."""
@@ -244,6 +250,16 @@ def move_credits(conn: Connection, left: Mapping[SubscriptionId, int]) -> None:
         )
 
 
+def credits_of(
+    conn: Connection, tenant_id: TenantId, subscription_ids: Iterable[SubscriptionId]
+) -> list[dict[str, Any]]:
+    """`id`, `currency`, `ended_at` and `credit_minor` of those that have a credit."""
+    return conn.execute(
+        sql.load("postgres/queries/select_credits"),
+        {"tenant_id": tenant_id, "subscription_ids": list(subscription_ids)},
+    ).fetchall()
+
+
 def _still_due(due: DuePeriod, held: dict[str, Any]) -> bool:
     if due.opening:
         return bool(held["opening"]) and due.period.start == held["period_start"]
@@ -310,6 +326,8 @@ def _life(
         terms=terms,
         pauses=pauses,
         links=links,
+        came_at=row["came_at"],
+        advance_from=row["advance_from"],
     )
 
 

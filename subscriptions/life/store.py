@@ -47,6 +47,9 @@ def insert(conn: Connection, clock: Clock, made: Subscription, steps: Sequence[S
         "anchor_at": made.anchor,
         "activation": made.standing.activation,
         "billed_until": made.billed_until,
+        "opened_at": made.opened_at,
+        "came_at": made.came_at,
+        "advance_from": made.advance_from,
         "subjects": None if made.subjects is None else list(made.subjects),
     }
     if not conn.execute(sql.load("postgres/queries/insert_subscription"), row).rowcount:
@@ -135,11 +138,16 @@ def _refuse_invoiced(known: Subscription, after: Standing) -> None:
 def _refuse_invoiced_in_advance(conn: Connection, known: Subscription, after: Standing) -> None:
     """Refuse an end at the instant from which something is invoiced in advance.
 
-    No later invoice would take it back: nothing is left to be invoiced.
+    No later invoice would take it back: nothing is left to be invoiced. And where something else
+    did that, any change at that instant: what held then says what it has invoiced.
     """
     before = known.standing
     last = max((at for at in (known.billed_until, known.opened_at) if at), default=None)
-    if last is None or after.end is None or after.end > last:
+    if last is None:
+        return
+    moment = Period(last, last + _TICK)
+    was, now = (billed(each.terms, each.pauses, each.end, moment) for each in (before, after))
+    if not (last == known.came_at and was != now) and (after.end is None or after.end > last):
         return
     held = terms_at(before.terms, last)
     if held is None or (before.end is not None and before.end <= last):
@@ -149,8 +157,8 @@ def _refuse_invoiced_in_advance(conn: Connection, known: Subscription, after: St
     row = conn.execute(query, {"plan_version_ids": versions}).fetchone()
     if row is not None and row["found"]:
         raise BusinessLogicError(
-            f"as_of: the subscription is invoiced in advance from {last.isoformat()} on; let it end"
-            " after that instant",
+            f"as_of: the subscription is invoiced in advance from {last.isoformat()} on; give a"
+            " later instant",
             field="as_of",
         )
 

@@ -32,6 +32,8 @@ class Subscription:
 
     `stretch_start` is since when it is billed without a break, `opened_at` the start that was last
     invoiced in advance, `credit_minor` what its last invoice left of credits, for the next one.
+    One that came from elsewhere was billed there up to `came_at`, and in advance for own periods of
+    its lines that began before `advance_from`.
     `customer` and `plan` are slugs. `subjects` are those whose usage it bills, None: all of its
     customer's. `recorded_at` is when it was last changed.
     """
@@ -58,6 +60,8 @@ class Subscription:
     stretch_start: datetime | None = None
     opened_at: datetime | None = None
     credit_minor: int = 0
+    came_at: datetime | None = None
+    advance_from: datetime | None = None
 
     @property
     def cycle(self) -> Cycle:
@@ -99,6 +103,7 @@ class Subscription:
             "period_start": self.period.start.isoformat(),
             "period_end": self.period.end.isoformat(),
             "billed_until": _text(self.billed_until),
+            "advance_billed_until": _text(self.advance_from),
             "opened_at": _text(self.opened_at),
             "credit": Money(self.credit_minor, self.currency).as_json(),
             "revision": self.revision,
@@ -290,4 +295,6 @@ def _subscription(
         stretch_start=row["stretch_start"],
         opened_at=row["opened_at"],
         credit_minor=row["credit_minor"],
+        came_at=row["came_at"],
+        advance_from=row["advance_from"],
     )

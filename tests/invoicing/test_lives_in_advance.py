@@ -26,7 +26,7 @@ from invoicing.tenants import billing_tenants
 from subscriptions.commands import Cancel, Command
 from tests.invoicing.world import CountingUsage
 from tests.subscriptions.life.life_model import Life, RefusedError, month_end
-from tests.subscriptions.life.test_life import PLANS, Lives
+from tests.subscriptions.life.test_life import PLANS, Lives, phases_of
 from tests.subscriptions.operating import open_desk
 
 CENTS = {
@@ -56,7 +56,8 @@ def rate_card(key: str, cents: int) -> dict[str, Any]:
 
 def plan(slug: str) -> dict[str, Any]:
     cards = [rate_card(key, cents) for key, cents in CENTS[slug].items()]
-    return {"slug": slug, "name": slug, "currency": "USD", "rate_cards": cards}
+    sold = {"slug": slug, "name": slug, "currency": "USD", "rate_cards": cards}
+    return sold | {"phases": phases_of(slug)}
 
 
 class LivesInAdvance(Lives):

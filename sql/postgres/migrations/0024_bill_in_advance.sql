@@ -10,12 +10,17 @@ ALTER TABLE catalog.rate_cards
 -- stretch_start: since when the subscription is billed without a break (null: since start_at).
 -- opening: its start is still to be invoiced, for what is due in advance; opened_at: the start that
 -- last was. credit_minor: what the last invoice left of credits, for the next one. All are
--- bookkeeping, as period_start is. due_at: when something is to be invoiced next.
+-- bookkeeping, as period_start is. due_at: when something is to be invoiced next. came_at: up to when
+-- it was billed elsewhere when it came; what that was billed in advance goes on there for own periods
+-- that begin before advance_from.
 ALTER TABLE subscriptions.subscriptions
     ADD COLUMN stretch_start timestamptz,
     ADD COLUMN opening boolean NOT NULL DEFAULT false,
     ADD COLUMN opened_at timestamptz,
     ADD COLUMN credit_minor bigint NOT NULL DEFAULT 0 CHECK (credit_minor >= 0),
+    ADD COLUMN came_at timestamptz,
+    ADD COLUMN advance_from timestamptz,
+    ADD CHECK ((came_at IS NULL) = (advance_from IS NULL)),
     ADD COLUMN due_at timestamptz NOT NULL
         GENERATED ALWAYS AS (CASE WHEN opening THEN period_start ELSE period_end END) STORED;
 ALTER TABLE subscriptions.subscriptions_history
@@ -23,6 +28,8 @@ ALTER TABLE subscriptions.subscriptions_history
     ADD COLUMN opening boolean,
     ADD COLUMN opened_at timestamptz,
     ADD COLUMN credit_minor bigint,
+    ADD COLUMN came_at timestamptz,
+    ADD COLUMN advance_from timestamptz,
     ADD COLUMN due_at timestamptz;
 DROP INDEX subscriptions.subscriptions_by_period_end;
 CREATE INDEX subscriptions_by_due_at ON subscriptions.subscriptions (due_at);

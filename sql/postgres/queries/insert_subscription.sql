@@ -4,7 +4,7 @@ INSERT INTO subscriptions.subscriptions
     time_zone, anchor_at, ended_at, period_start, period_end, start_at, activation, quantities, addons,
     subjects, trial_ends_at, trial_converts, cancel_at, expires_at, over_at, failed_payments,
     retry_at, grace_ends_at, next_step_at, metadata, valid_from, recorded_from, billed_until,
-    stretch_start, opening
+    stretch_start, opened_at, came_at, advance_from, opening
 )
 VALUES
 (
@@ -13,7 +13,7 @@ VALUES
     %(period_end)s, %(start_at)s, %(activation)s, %(quantities)s, %(addons)s, %(subjects)s, %(trial_ends_at)s,
     %(trial_converts)s, %(cancel_at)s, %(expires_at)s, %(over_at)s, %(failed_payments)s,
     %(retry_at)s, %(grace_ends_at)s, %(next_step_at)s, %(metadata)s, %(valid_from)s, %(recorded_at)s,
-    %(billed_until)s, %(stretch_start)s,
+    %(billed_until)s, %(stretch_start)s, %(opened_at)s, %(came_at)s, %(advance_from)s,
     EXISTS (
         SELECT FROM catalog.rate_cards
         WHERE plan_version_id = ANY(%(opening_versions)s) AND timing = 'in_advance'
