@@ -73,7 +73,11 @@ def _of_billing(crowd: Crowd, known: _Known, page: int) -> list[_Question]:
     }  # fmt: skip
     behind = {"after_tenant_id": crowd.tenant_id, "after_customer_id": payer, "after_id": one}
     block = {"subscription_ids": known.subscriptions, "ids": known.subscriptions}
-    moved = {"starts": [AS_OF] * page, "ends": [AS_OF + timedelta(days=30)] * page}
+    moved = {
+        "starts": [AS_OF] * page, "ends": [AS_OF + timedelta(days=30)] * page,
+        "closed": [True] * page,
+    }  # fmt: skip
+    since = {"since": [AS_OF - timedelta(days=30)] * page}
     return [
         ("due page", "select_due_subscriptions", due),
         ("due page behind another", "select_due_subscriptions", due | behind),
@@ -86,6 +90,9 @@ def _of_billing(crowd: Crowd, known: _Known, page: int) -> list[_Question]:
         ("subjects of a page", "select_subject_links", {"customer_ids": known.customers}),
         ("lock to move on", "lock_subscription_periods", block),
         ("move on", "move_subscription_periods", block | moved),
+        ("lines in advance", "select_lines_in_advance", tenant | block | since),
+        ("credits", "select_credits", tenant | block),
+        ("pass credits on", "move_credits", block | {"credits": [1] * page}),
     ]
 
 

@@ -12,7 +12,7 @@ from pydantic_core import PydanticKnownError
 from catalog.features import Feature
 from catalog.meters import MeterDefinition
 from catalog.phases import PHASES_MAX, Phase
-from catalog.plan_terms import RATE_CARDS_MAX, PlanEntitlement, PlanTerms, RateCard
+from catalog.plan_terms import RATE_CARDS_MAX, PlanEntitlement, PlanTerms, RateCard, Timing
 from catalog.priced_meters import check_meter
 from catalog.prices import PriceTerms, price_terms
 from core.calendar.intervals import Interval
@@ -76,7 +76,8 @@ class RateCardEntry(BaseModel):
 
     `price` has `model` and its parameters, maybe `rounding`, and maybe `adjustments`, what stands
     around the model. `cadence` is the billing cycle of the subscriptions that the line is for;
-    missing: of all.
+    missing: of all. `every` is how often it is billed, a whole multiple of that cycle (missing: the
+    cycle), and `timing` whether at the end of its period or, in advance, at the start.
     `quantity` in place of a `meter`: units that are agreed, such as seats, where the subscription
     says no other number. `prices` are those in other currencies, by currency; or all of them, in
     place of `price`.
@@ -87,6 +88,8 @@ class RateCardEntry(BaseModel):
     name: Text
     meter: Text | None = None
     cadence: Text | None = None
+    every: Text | None = None
+    timing: Timing = "in_arrears"
     quantity: str | int | None = None
     price: WrittenPrice | None = None
     prices: Annotated[dict[Text, WrittenPrice], Field(max_length=CURRENCIES_MAX)] = {}
@@ -197,6 +200,7 @@ def _rate_card(
 ) -> RateCard:
     price, *others = _prices(entry, currency)
     cadence = None if entry.cadence is None else Interval.parse(entry.cadence, "cadence")
+    every = None if entry.every is None else Interval.parse(entry.every, "every")
     agreed = None if entry.quantity is None else parse_quantity(entry.quantity, "quantity")
     meter_id = None
     if entry.meter is not None:
@@ -205,7 +209,15 @@ def _rate_card(
             check_meter(each, meter)
         meter_id = meter.id
     return RateCard(
-        entry.key, entry.name, price, meter_id, cadence, quantity=agreed, others=tuple(others)
+        entry.key,
+        entry.name,
+        price,
+        meter_id,
+        cadence,
+        entry.timing,
+        agreed,
+        every=every,
+        others=tuple(others),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -25,6 +25,9 @@ from rating.frames import LINES, USAGE
 PlanKind = Literal["plan", "addon"]
 """What is bought by itself, or beside a plan, so many times."""
 
+Timing = Literal["in_arrears", "in_advance"]
+"""Whether a line is billed at the end of its own period, or at the start."""
+
 RATE_CARDS_MAX: Final = 500
 """Lines of one plan version."""
 
@@ -35,11 +38,12 @@ _FLAT: Final = "flat"
 class RateCard:
     """One line of a plan: a price, and the meter it is for (none for a flat fee).
 
-    `key` names the line for ever, across versions; `name` is what the invoice says. Billed in
-    arrears, for each period of the subscriptions whose billing cycle is its `cadence`; of all where
-    it has none. With a `quantity` it is for units that are agreed, such as seats: so many, unless
-    the subscription says another number; it then has no meter. `price` is in the plan's currency,
-    `others` are in others.
+    `key` names the line for ever, across versions; `name` is what the invoice says. It is for the
+    subscriptions whose billing cycle is its `cadence`; for all where it has none. It is billed for
+    each of its own periods, which last `every` (None: the billing cycle), at their end or, by its
+    `timing`, at their start. With a `quantity` it is for units that are agreed, such as seats: so
+    many, unless the subscription says another number; it then has no meter. `price` is in the
+    plan's currency, `others` are in others.
     """
 
     key: str
@@ -47,12 +51,14 @@ class RateCard:
     price: PriceTerms
     meter_id: MeterId | None = None
     cadence: Interval | None = None
-    timing: str = "in_arrears"
+    timing: Timing = "in_arrears"
     quantity: Decimal | None = None
+    every: Interval | None = None
     others: tuple[PriceTerms, ...] = ()
 
     def __post_init__(self) -> None:
         check_slug(self.key, "key")
+        self._check_own_period()
         if self.quantity is not None:
             self._check_agreed()
         elif self.price.metered != (self.meter_id is not None):
@@ -62,6 +68,38 @@ class RateCard:
             raise ValidationError(
                 f"meter: the price model {self.price.model} of line {self.key!r} {need}",
                 field="meter",
+            )
+
+    @property
+    def of_the_period(self) -> bool:
+        """Whether it is billed at the end of each billing period, for that period."""
+        return self.timing == "in_arrears" and self.every is None
+
+    def _check_own_period(self) -> None:
+        every, cadence = self.every, self.cadence
+        if every is not None and cadence is not None:
+            if not every.is_multiple_of(cadence):
+                raise ValidationError(
+                    f"every: {every} of line {self.key!r} is no whole number of its cadence,"
+                    f" {cadence}; give a multiple of that",
+                    field="every",
+                )
+            if cadence.is_multiple_of(every):
+                object.__setattr__(self, "every", None)
+        if self.of_the_period:
+            return
+        field = "every" if self.every else "timing"
+        if self.price.rated_by.of_lines:
+            raise ValidationError(
+                f"{field}: line {self.key!r} is a percentage of what a period bills, so it is"
+                " billed at the end of each; leave it out",
+                field=field,
+            )
+        if self.timing == "in_advance" and self.meter_id is not None:
+            raise ValidationError(
+                f"timing: line {self.key!r} is for the usage of a meter, which nobody knows in"
+                " advance; leave it out, or agree a quantity",
+                field="timing",
             )
 
     def priced(self, price: PriceTerms) -> RateCard:
@@ -200,7 +238,10 @@ class PlanTerms:
                 )
 
     def advertised(self) -> dict[str, Any]:
-        """What a period costs before any use, by billing cycle: the sum of its flat fees."""
+        """What a period costs before any use, by billing cycle: the sum of its flat fees.
+
+        Fees that are billed less often than that stand beside it, by how often (`every`).
+        """
         cadences = {card.cadence for card in self.rate_cards}
         cycles = {cadence for cadence in cadences if cadence is not None} or {MONTHLY}
         prices = {}
@@ -211,11 +252,18 @@ class PlanTerms:
 
     def _fees(self, cycle: Interval, currency: Currency) -> dict[str, Any]:
         fees = [
-            Decimal(card.price.parameters["amount"])
+            card
             for card in self.cards_in(currency)
             if card.price.model == _FLAT and card.cadence in {None, cycle}
         ]
-        return {"amount": f"{sum(fees, Decimal(0)):f}", "currency": currency.code}
+        own = {card.every for card in fees} - {None, cycle}
+        shown = _sum_of(currency, (card for card in fees if card.every not in own))
+        if own:
+            shown["every"] = {
+                str(every): _sum_of(currency, (card for card in fees if card.every == every))
+                for every in sorted(own, key=str)
+            }
+        return shown
 
     @property
     def content_hash(self) -> str:
@@ -228,6 +276,7 @@ class PlanTerms:
                 "price": card.price.content_hash,
                 "cadence": card.cadence and str(card.cadence),
                 "timing": card.timing,
+                **({} if card.every is None else {"every": str(card.every)}),
                 **({} if card.quantity is None else {"quantity": f"{card.quantity:f}"}),
                 **({"prices": sorted(o.content_hash for o in card.others)} if card.others else {}),
             }
@@ -270,9 +319,23 @@ def _price_in(currency: Currency, key: str, prices: Sequence[PriceTerms], field:
 
 
 def check_priced_lines(rate_cards: Sequence[RateCard]) -> None:
-    """Refuse percentages of lines that wait for each other: rating would, in every period."""
-    if not any(card.price.rated_by.of_lines for card in rate_cards):
+    """Refuse percentages of lines that wait for each other: rating would, in every period.
+
+    And of lines that are not billed with them.
+    """
+    percentages = [card for card in rate_cards if card.price.rated_by.of_lines]
+    if not percentages:
         return
+    for card in percentages:
+        for other in rate_cards:
+            names = card.price.parameters["lines"]
+            if not other.of_the_period and any(_names(name, other.key) for name in names):
+                raise ValidationError(
+                    f"rate_cards: {card.key!r} is a percentage of what a period bills, and"
+                    f" {other.key!r} is billed in advance, or for more than a period; leave it out"
+                    " of its lines",
+                    field="rate_cards",
+                )
     at = datetime(1970, 1, 1, tzinfo=UTC)
     meters = [f"of {card.key}" if card.price.metered else None for card in rate_cards]
     rows = [
@@ -287,6 +350,11 @@ def check_priced_lines(rate_cards: Sequence[RateCard]) -> None:
         )
     except LineOrderError as error:
         raise ValidationError(f"rate_cards: {error.message}", field="rate_cards") from error
+
+
+def _names(written: str, key: str) -> bool:
+    """Whether a percentage's line, a key or its beginning and a star, is this one."""
+    return key.startswith(written[:-1]) if written.endswith("*") else key == written
 
 
 def _check_lines(currency: Currency, rate_cards: Sequence[RateCard]) -> None:
@@ -311,3 +379,8 @@ def _check_lines(currency: Currency, rate_cards: Sequence[RateCard]) -> None:
                 f"currency: line {card.key!r} is in {card.price.currency}, the plan in {currency}",
                 field="currency",
             )
+
+
+def _sum_of(currency: Currency, fees: Iterable[RateCard]) -> dict[str, Any]:
+    amount = sum((Decimal(card.price.parameters["amount"]) for card in fees), Decimal(0))
+    return {"amount": f"{amount:f}", "currency": currency.code}

@@ -180,6 +180,8 @@ def _shown_card(card: Mapping[str, Any], others: OtherPrices) -> dict[str, Any]:
         "name": card["name"],
         "meter": card["meter_slug"],
         "cadence": card["cadence"],
+        "every": card["every"],
+        "timing": card["timing"],
         "quantity": None if agreed is None else plain(agreed),
         "price": shown_price(price_of_row(card), card["price_version"]),
         "prices": others.shown_prices(card["key"], None),

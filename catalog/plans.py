@@ -194,6 +194,7 @@ def _insert_rate_cards(
                 "meter_id": card.meter_id,
                 "price_id": prices.ensure(card.key, card.price),
                 "cadence": card.cadence and str(card.cadence),
+                "every": card.every and str(card.every),
                 "timing": card.timing,
                 "quantity": card.quantity,
                 "now": clock.now(),

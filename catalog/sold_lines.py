@@ -89,7 +89,9 @@ def _card(row: Mapping[str, Any]) -> RateCard:
         terms_of_row(row),
         MeterId(row["meter_id"]) if row["meter_id"] else None,
         None if row["cadence"] is None else Interval.parse(row["cadence"]),
-        quantity=row["quantity"],
+        row["timing"],
+        row["quantity"],
+        None if row["every"] is None else Interval.parse(row["every"]),
     )
 
 

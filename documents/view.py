@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -48,8 +49,10 @@ def invoice_view(document: Mapping[str, Any]) -> dict[str, Any]:
         "time_zone": document["period"]["time_zone"],
         "rows": [row for group in groups for row in _rows(group, document, together=together)],
         "subtotal": group_digits(document["subtotal"]["amount"]),
+        "credits": _credits(document),
         "total": group_digits(document["total"]["amount"]),
         "amount_due": group_digits(document["amount_due"]["amount"]),
+        "nothing_due": not Decimal(document["amount_due"]["amount"]),
         "unmeterable": _unmeterable_note(lines),
         "digest": document["content_hash"],
     }
@@ -58,7 +61,7 @@ def invoice_view(document: Mapping[str, Any]) -> dict[str, Any]:
 def _rows(
     group: Mapping[str, Any], document: Mapping[str, Any], *, together: bool
 ) -> list[dict[str, Any]]:
-    """The rows of its lines; of a group with its name above and its subtotal below."""
+    """The rows of its lines; of a group with its name above, its credits and subtotal below."""
     lines = [row for line in group["lines"] for row in line_rows(line, group["period"])]
     rows = [{"part": "line"} | row for row in lines]
     if not together:
@@ -74,13 +77,29 @@ def _rows(
         "amount": "",
     }
     amount = group_digits(group["total"]["amount"])
-    below = {"part": "sum", "description": f"Subtotal{DOT}{name}", "note": "", "amount": amount}
-    return [head, *rows, blank | below]
+    below = [*_credits(group), [f"Subtotal{DOT}{name}", amount]]
+    sums = [
+        blank | {"part": "sum", "description": each, "note": "", "amount": shown}
+        for each, shown in below
+    ]
+    return [head, *rows, *sums]
 
 
 def group_name(group: Mapping[str, Any]) -> str:
     """The tenant that a group came from, and whom it is for; nothing for the payer's own."""
     return DOT.join(group[part]["name"] for part in ("tenant", "for") if part in group)
+
+
+def _credits(document: Mapping[str, Any]) -> list[list[str]]:
+    """What was left by the invoice before, and what this one leaves for the next."""
+    found = []
+    if "credit_before" in document:
+        amount = group_digits(f"-{document['credit_before']['amount']}")
+        found.append(["Credit from the invoice before", amount])
+    if "credit_after" in document:
+        amount = group_digits(document["credit_after"]["amount"])
+        found.append(["Credit carried on", amount])
+    return found
 
 
 def _party(party: Mapping[str, Any]) -> dict[str, Any]:

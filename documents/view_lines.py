@@ -38,6 +38,9 @@ _NUMBERED: Final = {
 }
 """Models whose tiers are known by their numbers, and what people call them."""
 
+_BARE: Final = frozenset({"true_up", "settlement"})
+"""Kinds of lines that are an amount and nothing else."""
+
 _OFF: Final = {"amount_discount": "Discount", "maximum": "Above the maximum"}
 
 
@@ -53,13 +56,14 @@ def line_rows(line: Mapping[str, Any], period: Mapping[str, str]) -> list[dict[s
     if len(steps) == len(prices) == 1 and "group" not in prices[0]:
         price["amount"] = price["amount"] or _unit_text(prices[0], currency)
         steps = []
-    if line.get("kind") == "true_up":
+    bare = line.get("kind") in _BARE
+    if bare:
         steps = []
     first = {
         "small": False,
         "description": line["description"],
         "note": _service_note(line, period),
-        "quantity": "" if line.get("kind") == "true_up" else shortest(line["quantity"]),
+        "quantity": "" if bare else shortest(line["quantity"]),
         "unit_amount": price["amount"],
         "per": price["per"],
         "amount": group_digits(line["amount"]["amount"]),
@@ -71,7 +75,7 @@ def line_rows(line: Mapping[str, Any], period: Mapping[str, str]) -> list[dict[s
 def line_price(line: Mapping[str, Any], currency: Currency) -> dict[str, str]:
     """What a unit costs, as it was sold; empty where the amount is no product of it."""
     price = line["price"]
-    if line.get("kind") == "true_up":
+    if line.get("kind") in _BARE:
         return {"amount": "", "per": ""}
     if price["model"] == "percent_of_lines":
         return {"amount": f"{shortest(price['parameters']['percent'])} %", "per": ""}
@@ -98,7 +102,10 @@ def money_text(text: str, currency: Currency) -> str:
 
 
 def _service_note(line: Mapping[str, Any], period: Mapping[str, str]) -> str:
-    """When the line is for, if that is not the invoice's period, and which share of it that is."""
+    """When the line is for, if that is not the invoice's period, and which share of it that is.
+
+    A line that has a period of its own says which share of that it is.
+    """
     service = line.get("service_period")
     if service is None:
         return ""
@@ -107,6 +114,10 @@ def _service_note(line: Mapping[str, Any], period: Mapping[str, str]) -> str:
         datetime.fromisoformat(each["end"]) - datetime.fromisoformat(each["start"])
         for each in (service, period)
     )
+    if "timing" in line or "every" in line:
+        if "share" not in line:
+            return note
+        whole = part * line["share"]["denominator"] // line["share"]["numerator"]
     for unit, name in _UNITS:
         if not part % unit and not whole % unit:
             return f"{note}{DOT}{part // unit:,} of {whole // unit:,} {name}"

@@ -7,20 +7,22 @@ begin at the instant at which its own does.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any, Final
 from uuid import UUID
 
 from core.calendar.zones import add_days, parse_time_zone
 from core.clock import epoch_micros
-from core.ids import InvoiceId
+from core.ids import InvoiceId, SubscriptionId
 from core.money import Money
 from invoicing.derivations import steps_of_lines
 from invoicing.errors import CurrencyMismatchError, NegativeTotalError
 from invoicing.model import (
     MINIMUM_KEY,
+    OPENING_KIND,
     PERIOD_KIND,
     Billable,
     Invoice,
@@ -28,9 +30,11 @@ from invoicing.model import (
     LineKind,
     PlanLine,
     RunTerms,
+    Section,
 )
 from invoicing.proof import derived_uuid
-from invoicing.rating_frames import RatingFrames
+from invoicing.rating_frames import RatingFrames, parts_of
+from invoicing.settling import Account, own_name, settled
 from invoicing.used import Used
 from rating.explain import exact_amount, plain
 from rating.frames import SHARE
@@ -48,8 +52,16 @@ _READ: Final = (
 _ONE: Final = Decimal(1)
 
 
-def assemble(terms: RunTerms, billables: Sequence[Billable], used: Used) -> list[Invoice]:
-    """One draft invoice per billable, in their order.
+def assemble(
+    terms: RunTerms,
+    billables: Sequence[Billable],
+    used: Used,
+    accounts: Mapping[SubscriptionId, Account] = MappingProxyType({}),
+) -> list[Invoice]:
+    """One draft invoice per billable, in their order; none where in the end nothing is billed.
+
+    `accounts` are what subscriptions were billed in advance before; they go on from one billable
+    of theirs to the next.
 
     Raises `CurrencyMismatchError`, `NegativeTotalError`, `ValidationError` for a total that reaches
     10^18 minor units, and what `rating.engine.rate_period` raises.
@@ -59,11 +71,19 @@ def assemble(terms: RunTerms, billables: Sequence[Billable], used: Used) -> list
     rated = frames.rated()
     steps = steps_of_lines(frames, rated)
     rows = iter(rated.select(_READ).to_dicts())
-    return [
-        _invoice(terms, each, [_Rated(row, steps.get(row["line_id"], [])) for row in mine])
-        for each in billables
-        for mine in [[next(rows) for _ in each.lines]]
-    ]
+    known, invoices = dict(accounts), []
+    for each in billables:
+        items = [
+            [_Rated(row, steps.get(row["line_id"], [])) for _ in part.lines for row in [next(rows)]]
+            for part in each.parts
+        ]
+        account = known.get(each.subscription_id, Account())
+        invoice = _invoice(terms, each, items, account)
+        if invoice.lines or not each.sections:
+            invoices.append(invoice)
+            account = account.after(invoice.lines, invoice.credit_after_minor)
+        known[each.subscription_id] = account
+    return invoices
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +95,8 @@ class _Rated:
 
 
 def _check_currencies(billables: Sequence[Billable]) -> None:
-    for billable in billables:
-        for line in billable.lines:
+    for billable, part in parts_of(billables):
+        for line in part.lines:
             if line.price.currency != billable.currency:
                 raise CurrencyMismatchError(
                     f"{line.key}: its price is in {line.price.currency}, the subscription in"
@@ -85,48 +105,80 @@ def _check_currencies(billables: Sequence[Billable]) -> None:
                 )
 
 
-def _invoice(terms: RunTerms, billable: Billable, rated: Sequence[_Rated]) -> Invoice:
+def _invoice(
+    terms: RunTerms, billable: Billable, rated: Sequence[Sequence[_Rated]], account: Account
+) -> Invoice:
+    kind = OPENING_KIND if billable.opening else PERIOD_KIND
     invoice_id = InvoiceId(
         derived_uuid(
             billable.period.end,
             "invoice",
             str(billable.subscription_id),
             str(epoch_micros(billable.period.start)),
-            PERIOD_KIND,
+            kind,
         )
     )
-    lines = tuple(_lines(invoice_id, billable, rated))
+    lines = list(_lines(invoice_id, billable, rated[0]))
+    for section, each in zip(billable.sections, rated[1:], strict=True):
+        lines += _own_lines(invoice_id, billable, section, each, account)
+    lines = [replace(line, position=place) for place, line in enumerate(lines, start=1)]
     subtotal = Money(sum(line.amount_minor for line in lines), billable.currency)
-    if subtotal.amount_minor < 0:
+    # A credit for what was billed in advance waits for the next invoice; nothing else does.
+    arrears = sum(line.amount_minor for line in lines if not line.in_advance)
+    if subtotal.amount_minor < 0 and arrears < 0:
         raise NegativeTotalError(
             f"total: {subtotal.as_json()['amount']} {billable.currency} of subscription"
             f" {billable.subscription_id} for {billable.period} is negative: it takes a credit note"
         )
+    left = subtotal.amount_minor - account.credit_minor
+    total = max(0, left)
     return Invoice(
         invoice_id=invoice_id,
         tenant_id=terms.tenant_id,
         customer_id=billable.customer_id,
         subscription_id=billable.subscription_id,
         plan_version_id=billable.plan_version_id,
-        kind=PERIOD_KIND,
+        kind=kind,
         status="draft",
         number=None,
         period=billable.period,
         time_zone=billable.time_zone,
         currency=billable.currency,
         subtotal_minor=subtotal.amount_minor,
-        total_minor=subtotal.amount_minor,
-        amount_due_minor=subtotal.amount_minor,
+        total_minor=total,
+        amount_due_minor=total,
         seller=terms.seller,
         buyer=billable.buyer,
         plan=billable.plan,
         cut=terms.cut,
         issued_at=terms.as_of,
         due_at=add_days(terms.as_of, terms.payment_days, parse_time_zone(billable.time_zone)),
-        lines=lines,
+        lines=tuple(lines),
         paid_for=billable.paid_for,
         sandbox=terms.sandbox,
+        credit_before_minor=account.credit_minor,
+        credit_after_minor=total - left,
     )
+
+
+def _own_lines(
+    invoice_id: InvoiceId,
+    billable: Billable,
+    section: Section,
+    rated: Sequence[_Rated],
+    account: Account,
+) -> Iterator[InvoiceLine]:
+    """Lines of an own period; of one that is billed in advance, what was not billed before."""
+    lines: list[InvoiceLine] = []
+    for line, each in zip(section.lines, rated, strict=True):
+        item = _line(invoice_id, billable, 0, line, each, section)
+        lines.append(item)
+        if each.row["true_up_minor"]:
+            lines.append(_true_up(invoice_id, billable, 0, item, each))
+    if not section.rhythm.in_advance:
+        return iter(lines)
+    digits = billable.currency.minor_digits
+    return settled(invoice_id, digits, account.of(section), lines)
 
 
 def _lines(
@@ -156,11 +208,16 @@ def _lines(
 
 
 def _line(
-    invoice_id: InvoiceId, billable: Billable, position: int, line: PlanLine, rated: _Rated
+    invoice_id: InvoiceId,
+    billable: Billable,
+    position: int,
+    line: PlanLine,
+    rated: _Rated,
+    section: Section | None = None,
 ) -> InvoiceLine:
-    row, span = rated.row, line.span_in(billable.period)
+    row, span = rated.row, line.span_in((section or billable).period)
     return InvoiceLine(
-        line_id=_line_id(invoice_id, billable, line),
+        line_id=_line_id(invoice_id, billable, line, section),
         position=position,
         kind=_kind(line),
         true_up_of=None,
@@ -189,6 +246,8 @@ def _line(
         rule_version=row["rule_version"],
         contract_id=line.contract_id,
         phase=line.phase,
+        in_advance=line.in_advance,
+        every=str(line.every) if line.every else None,
     )
 
 
@@ -257,8 +316,13 @@ def _kind(line: PlanLine) -> LineKind:
     return "percentage" if model_named(line.price.model).of_lines else "fee"
 
 
-def _line_id(invoice_id: InvoiceId, billable: Billable, line: PlanLine) -> UUID:
+def _line_id(
+    invoice_id: InvoiceId, billable: Billable, line: PlanLine, section: Section | None
+) -> UUID:
     """Of the line's key, and, where it is not that of the period, of the start of its span."""
+    if section is not None:
+        own = own_name(section, line.span_in(section.period))
+        return derived_uuid(billable.period.end, "line", str(invoice_id), line.key, *own)
     start = line.span_in(billable.period).start
     later = [] if start == billable.period.start else [str(epoch_micros(start))]
     return derived_uuid(billable.period.end, "line", str(invoice_id), line.key, *later)

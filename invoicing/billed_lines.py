@@ -28,7 +28,7 @@ from core.ids import MeterId, TenantId
 from core.money import Currency
 from core.period import Period
 from db.postgres import Connection
-from invoicing.model import MINIMUM_KEY, PlanLine
+from invoicing.model import MINIMUM_KEY, OF_THE_PERIOD, PlanLine, Rhythm
 from rating.prices import model_named
 from subscriptions.contracts.negotiated import (
     NOTHING,
@@ -53,6 +53,11 @@ class BilledPlan:
     plan_id: UUID | None = None
     others: OtherPrices = NO_OTHERS
 
+    @property
+    def rhythms(self) -> set[Rhythm]:
+        """When its lines are billed, beside those that are of the period."""
+        return {line.rhythm for line in self.lines} - {OF_THE_PERIOD}
+
 
 _ONE: Final = Decimal(1)
 
@@ -61,17 +66,21 @@ Plans = Mapping[tuple[UUID, Interval], BilledPlan]
 
 
 def billed_lines(
-    due: DuePeriod, plans: Plans, negotiated: Negotiated = NOTHING
+    due: DuePeriod,
+    plans: Plans,
+    negotiated: Negotiated = NOTHING,
+    rhythm: Rhythm = OF_THE_PERIOD,
 ) -> tuple[PlanLine, ...]:
     """What a due period is billed, in the order of the plan that held last; maybe nothing.
 
+    Lines of one rhythm, for which the due period is one of their own.
     `negotiated` with its customer goes before the plans' prices; minimums come last. Raises
     `BusinessLogicError` for a plan without lines of the subscription's cycle.
     """
     found: dict[str, list[PlanLine]] = {}
     era, percentages, until = due.period.start, None, None
     for terms in due.terms:
-        for part, lines in _parts_of(terms, due, plans, negotiated):
+        for part, lines in _parts_of(terms, due, plans, negotiated, rhythm):
             now = {(line.key, line.price.price_id) for line in lines if _of_lines(line)}
             if now != percentages or part.start != until:
                 era, percentages = part.start, now
@@ -81,18 +90,19 @@ def billed_lines(
     last = plans[due.terms[-1].plan_version_id, due.billing_cycle].lines if due.terms else ()
     keys = dict.fromkeys([line.key for line in last if line.key in found] + list(found))
     lines = [line for key in keys for line in found[key]]
+    plain = rhythm == OF_THE_PERIOD
     return tuple(
         replace(
             line,
             span=None if line.span == due.period else line.span,
             era=None if line.era == due.period.start else line.era,
         )
-        for line in (*lines, *_minimums(due, negotiated.minimums))
+        for line in (*lines, *(_minimums(due, negotiated.minimums) if plain else ()))
     )
 
 
 def _parts_of(
-    terms: Terms, due: DuePeriod, plans: Plans, negotiated: Negotiated
+    terms: Terms, due: DuePeriod, plans: Plans, negotiated: Negotiated, rhythm: Rhythm
 ) -> Iterator[tuple[Terms, list[PlanLine]]]:
     """The lines of the plan and its add-ons, part by part between prices of the customer's own."""
     held = [(terms.plan_version_id, _ONE), *terms.addons.items()]
@@ -106,6 +116,7 @@ def _parts_of(
             (_repriced(_in_phase(listed, plan, part.phase, due.currency), own, part.start), many)
             for plan, many, own in sold
             for listed in plan.lines
+            if listed.rhythm == rhythm
         ]
         free = frozenset[MeterId]().union(*(_free_meters(plan, part) for plan, _, _ in sold))
         yield (
@@ -246,7 +257,7 @@ def plans_of(
     wanted = {
         (version_id, due.billing_cycle)
         for due in block
-        for each in due.terms
+        for each in (due.life.terms if due.life else due.terms)
         for version_id in (each.plan_version_id, *each.addons)
     }
     rows: defaultdict[UUID, list[dict[str, Any]]] = defaultdict(list)
@@ -272,14 +283,23 @@ def _plan(
     return BilledPlan(
         name=lines[0]["plan_name"] if lines else "",
         version=lines[0]["plan_version"] if lines else 0,
-        lines=tuple(_plan_line(row) for row in lines),
+        lines=tuple(_plan_line(row, cycle) for row in lines),
         meters=tuple(meter_of_row(tenant_id, row) for row in lines if row["meter_id"]),
         plan_id=lines[0]["plan_id"] if lines else None,
         others=others,
     )
 
 
-def _plan_line(row: dict[str, Any]) -> PlanLine:
+def _plan_line(row: dict[str, Any], cycle: Interval) -> PlanLine:
     meter_id = MeterId(row["meter_id"]) if row["meter_id"] else None
-    price = price_of_row(row)
-    return PlanLine(row["key"], row["name"], meter_id, price, row["price_version"], row["quantity"])
+    every = None if row["every"] is None else Interval.parse(row["every"])
+    return PlanLine(
+        row["key"],
+        row["name"],
+        meter_id,
+        price_of_row(row),
+        row["price_version"],
+        row["quantity"],
+        in_advance=row["timing"] == "in_advance",
+        every=None if every is None or cycle.is_multiple_of(every) else every,
+    )

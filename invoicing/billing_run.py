@@ -28,6 +28,7 @@ from core.ids import CustomerId
 from db.postgres import Database, wait_for_locks
 from identity.sandboxes import clock_of
 from invoicing import runs, store
+from invoicing.credits import pass_on_credits
 from invoicing.drafting import draft_block, due_blocks, in_halves
 from invoicing.errors import FutureCloseError
 from invoicing.hand_over import hand_over_drafts
@@ -164,15 +165,17 @@ class BillingRunner:
             self.checkpoint("block rated")
             clock = clock_of(conn, self.clock, tenant.tenant_id)
             series = series_id(conn, clock, tenant.tenant_id, tenant.terms.prefix)
+            made = [draft for draft in drafts if draft is not None]
             store.insert_drafts(
                 conn,
-                [draft for draft in drafts if draft is not None],
+                made,
                 billing_run_id=run.run_id,
                 series_id=series,
                 created_at=clock.now(),
             )
             self.checkpoint("drafts inserted")
             mark_billed(conn, mine)
+            pass_on_credits(conn, clock, tenant.tenant_id, mine, made)
             runs.unpark_customers(conn, run, {due.customer_id for due in mine})
             self.checkpoint("periods marked")
         self.checkpoint("block committed")

@@ -116,6 +116,14 @@ def _period_of(invoice: Invoice) -> dict[str, Any]:
         "cut": invoice.cut.offsets,
         "lines": [_line(line, invoice.currency, invoice.period) for line in invoice.lines],
         "subtotal": _money(invoice.subtotal_minor, invoice.currency),
+        **{
+            name: _money(minor, invoice.currency)
+            for name, minor in (
+                ("credit_before", invoice.credit_before_minor),
+                ("credit_after", invoice.credit_after_minor),
+            )
+            if minor
+        },
     }
 
 
@@ -172,7 +180,7 @@ def _adjustments(line: InvoiceLine) -> dict[str, Any]:
 
 def _beyond(line: InvoiceLine, period: Period) -> dict[str, Any]:
     """What only some lines say: the others are written as they were before there was more."""
-    said: dict[str, Any] = {}
+    said = _own_period(line)
     if line.kind not in _PLAIN_KINDS:
         said["kind"] = line.kind
     if line.true_up_of:
@@ -193,6 +201,17 @@ def _beyond(line: InvoiceLine, period: Period) -> dict[str, Any]:
         said["amount_remainder"] = line.amount_remainder
     if line.tiers:
         said["tiers"] = [dict(step) for step in line.tiers]
+    return said
+
+
+def _own_period(line: InvoiceLine) -> dict[str, Any]:
+    said: dict[str, Any] = {}
+    if line.in_advance:
+        said["timing"] = "in_advance"
+    if line.every:
+        said["every"] = line.every
+    if line.settles:
+        said["settles"] = format_id("lin", line.settles)
     return said
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
@@ -18,13 +19,17 @@ from core.errors import (
     DependencyDownError,
     TollbookError,
 )
-from core.ids import CustomerId, MeterId, TenantId
+from core.ids import CustomerId, MeterId, SubscriptionId, TenantId
 from core.period import Period
 from db.postgres import Connection, Database
 from invoicing.assemble import assemble
 from invoicing.billed_lines import Plans, billed_lines, plans_of
-from invoicing.model import Billable, Invoice, PaidFor, PlanLine, RunTerms
+from invoicing.model import OPENING_KIND, Billable, Invoice, PaidFor, PlanLine, RunTerms, Section
+from invoicing.own_periods import has_advance, own_sections
+from invoicing.rating_frames import parts_of
 from invoicing.settings import party
+from invoicing.settling import Account
+from invoicing.store import read_accounts
 from invoicing.usage_source import DueKey, Reading, Stretch, UsageSource, block_usage
 from invoicing.ways import ways_of
 from subscriptions.contracts.negotiated import negotiated_with
@@ -105,6 +110,8 @@ class Block:
     """Of those of which something is billed."""
     stretches: list[Stretch]
     meters: dict[MeterId, MeterDefinition]
+    accounts: dict[SubscriptionId, Account]
+    """Of those of which something is, or was, billed in advance."""
 
 
 def draft_block(
@@ -117,17 +124,17 @@ def draft_block(
     with db.transaction(Acting(terms.tenant_id, BILLING), snapshot=True) as conn:
         read = read_block(conn, terms.tenant_id, block)
     drafts = {
-        (draft.subscription_id, draft.period.start): draft
+        (draft.subscription_id, draft.period.start, draft.kind == OPENING_KIND): draft
         for draft in rate_block(usage, terms, read)
     }
-    return [drafts.get((due.subscription_id, due.period.start)) for due in block]
+    return [drafts.get((due.subscription_id, due.period.start, due.opening)) for due in block]
 
 
 def rate_block(usage: UsageSource, terms: RunTerms, block: Block) -> list[Invoice]:
     """The invoices of a block, whose lines may be for parts of their periods."""
     readings = readings_of(block.billables, block.meters)
     used = block_usage(usage, terms.tenant_id, terms.cut, block.stretches, readings)
-    return assemble(terms, block.billables, used)
+    return assemble(terms, block.billables, used, block.accounts)
 
 
 def read_block(conn: Connection, tenant_id: TenantId, block: Sequence[DuePeriod]) -> Block:
@@ -136,24 +143,49 @@ def read_block(conn: Connection, tenant_id: TenantId, block: Sequence[DuePeriod]
     customers = list({due.customer_id for due in block})
     buyers = buyers_of(conn, tenant_id, customers)
     negotiated = negotiated_with(conn, tenant_id, customers)
-    billables = [
-        _billable(due, lines, plans, buyers)
-        for due in block
-        if (lines := billed_lines(due, plans, negotiated[due.customer_id]))
-    ]
+    billables, times = [], []
+    for due in block:
+        mine = negotiated[due.customer_id]
+        lines = () if due.opening else billed_lines(due, plans, mine)
+        own = own_sections(due, plans, mine)
+        if lines or own:
+            sections = tuple(section for section, _ in own)
+            billables.append(_billable(due, lines, sections, plans, buyers))
+        if lines:
+            times.append(due)
+        times += [each for section, each in own if not section.rhythm.in_advance]
     meters = {meter.id: meter for plan in plans.values() for meter in plan.meters}
-    return Block(billables, _stretches(conn, block), meters)
+    accounts = read_accounts(conn, tenant_id, _since(block, billables, plans))
+    return Block(billables, _stretches(conn, times), meters, accounts)
+
+
+def _since(
+    block: Sequence[DuePeriod], billables: Sequence[Billable], plans: Plans
+) -> dict[SubscriptionId, datetime]:
+    """From when on it matters what subscriptions were billed in advance, of those that were."""
+    since = {due.subscription_id: due.period.start for due in block if has_advance(due, plans)}
+    for billable in billables:
+        for section in billable.sections:
+            if section.rhythm.in_advance:
+                known = since[billable.subscription_id]
+                since[billable.subscription_id] = min(known, section.whole.start)
+    return since
 
 
 def _billable(
     due: DuePeriod,
     lines: tuple[PlanLine, ...],
+    sections: tuple[Section, ...],
     plans: Plans,
     buyers: Mapping[UUID, Buyer],
 ) -> Billable:
     """A due period with what its invoice says: the plan is the one that held last."""
     buyer = buyers[due.customer_id]
-    version_id = due.terms[-1].plan_version_id
+    held = due.terms
+    if not held:  # only what was billed in advance is settled
+        assert due.life is not None
+        held = tuple(each for each in due.life.terms if each.start <= due.at)
+    version_id = held[-1].plan_version_id
     plan = plans[version_id, due.billing_cycle]
     return Billable(
         customer_id=buyer.customer_id,
@@ -167,6 +199,8 @@ def _billable(
         lines=lines,
         whole=due.whole,
         paid_for=buyer.paid_for,
+        opening=due.opening,
+        sections=sections,
     )
 
 
@@ -174,15 +208,15 @@ def readings_of(
     billables: Sequence[Billable], meters: Mapping[MeterId, MeterDefinition]
 ) -> dict[DueKey, list[Reading]]:
     """What each due period reads of usage: a reading for each of its lines that has a meter."""
-    ways = ways_of(line.price for each in billables for line in each.lines)
-    return {
-        (each.subscription_id, each.period.start): [
-            Reading(meters[line.meter_id], line.span_in(each.period), ways[line.price.price_id])
-            for line in each.lines
+    ways = ways_of(line.price for _, part in parts_of(billables) for line in part.lines)
+    found: defaultdict[DueKey, list[Reading]] = defaultdict(list)
+    for each, part in parts_of(billables):
+        found[each.subscription_id, part.period] += [
+            Reading(meters[line.meter_id], line.span_in(part.period), ways[line.price.price_id])
+            for line in part.lines
             if line.meter_id is not None
         ]
-        for each in billables
-    }
+    return dict(found)
 
 
 def _stretches(conn: Connection, block: Sequence[DuePeriod]) -> list[Stretch]:

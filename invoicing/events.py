@@ -7,7 +7,7 @@ from typing import Final
 
 from pydantic import Field
 
-from db.event_types import EventType, Money, Payload, types_of
+from db.event_types import At, EventType, Money, Payload, types_of
 
 
 class InvoiceFacts(Payload):
@@ -25,6 +25,14 @@ class InvoiceFacts(Payload):
     used_by: str = Field(
         default="", alias="for", description="Who used it; missing where that is who pays."
     )
+
+
+class CreditFacts(Payload):
+    """What is left of credits of a subscription that is over."""
+
+    subscription: str
+    ended_at: At
+    credit: Money
 
 
 class HandOverFacts(Payload):
@@ -52,6 +60,11 @@ class PayerFacts(Payload):
 
 EVENTS: Final[Mapping[str, EventType]] = {
     **types_of(InvoiceFacts, "invoice", {"finalised": "an invoice gets its number"}),
+    **types_of(
+        CreditFacts,
+        "subscription.credit",
+        {"owed": "a subscription is over, and a credit is left that is owed to the customer"},
+    ),
     **types_of(
         HandOverFacts, "invoice", {"handed_over": "a draft is for another tenant to invoice"}
     ),

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 from uuid import UUID
 
+from core.calendar.intervals import Interval
 from core.ids import ContractId, CustomerId, InvoiceId, MeterId, SubscriptionId, TenantId
 from core.money import Currency
 from core.period import Period
@@ -28,9 +29,22 @@ PERIOD_KIND: Final = "period"
 TOGETHER_KIND: Final = "together"
 """The kind of an invoice whose groups are for several such periods, of whoever it pays for."""
 
+OPENING_KIND: Final = "opening"
+"""The kind of an invoice for what is due in advance where a subscription begins."""
 
 MINIMUM_KEY: Final = "minimum"
 """The key of lines that bring a period up to a contract's minimum."""
+
+
+class Rhythm(NamedTuple):
+    """When a line is billed: at the start of its own periods or at their end, and how often."""
+
+    in_advance: bool = False
+    every: Interval | None = None
+
+
+OF_THE_PERIOD: Final = Rhythm()
+"""At the end of each period of the subscription."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +69,14 @@ class PlanLine:
     """In which the plan has this price; None: it is the one of the plan, or of a contract."""
     minimum: bool = False
     """What the period comes to at least: behind all other lines, and reduced by them."""
+    in_advance: bool = False
+    every: Interval | None = None
+    """How often it is billed; None: in each period of the subscription."""
+
+    @property
+    def rhythm(self) -> Rhythm:
+        """When it is billed."""
+        return Rhythm(self.in_advance, self.every)
 
     def span_in(self, period: Period) -> Period:
         """The span of the line in a due period."""
@@ -67,6 +89,21 @@ class PaidFor:
 
     customer_id: CustomerId
     name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Lines that have an own period: `whole`, of which `period` is billed."""
+
+    rhythm: Rhythm
+    whole: Period
+    period: Period
+    lines: tuple[PlanLine, ...]
+
+    @property
+    def priced_period(self) -> Period:
+        """The period that shares are taken of."""
+        return self.whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +126,19 @@ class Billable:
     whole: Period | None = None
     """What the prices are for, where the period began late, or was cut."""
     paid_for: PaidFor | None = None
+    opening: bool = False
+    """Of the period, only what is due in advance where the subscription begins."""
+    sections: tuple[Section, ...] = ()
+
+    @property
+    def at(self) -> datetime:
+        """When it is due."""
+        return self.period.start if self.opening else self.period.end
+
+    @property
+    def parts(self) -> tuple[Billable | Section, ...]:
+        """Itself, whose lines are of the period, and then the lines that are of others."""
+        return (self, *self.sections)
 
     @property
     def priced_period(self) -> Period:
@@ -112,8 +162,10 @@ class RunTerms:
     """Whether nobody is to pay what is billed: the invoices say so."""
 
 
-LineKind = Literal["usage", "agreed", "fee", "percentage", "true_up"]
-"""From usage, an agreed quantity, a fee of the period, a percentage of lines; up to a minimum."""
+LineKind = Literal["usage", "agreed", "fee", "percentage", "true_up", "settlement"]
+"""From usage, an agreed quantity, a fee of the period, a percentage of lines; up to a minimum.
+
+A settlement takes back what was billed in advance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +213,12 @@ class InvoiceLine:
     """Whose price or minimum it has, where that is not the plan's."""
     phase: str | None = None
     """The phase of the plan that it has its price from."""
+    in_advance: bool = False
+    """Billed before its time is over, or the settlement of such a line."""
+    every: str | None = None
+    """How often it is billed, where it has periods of its own."""
+    settles: UUID | None = None
+    """The line, billed in advance, that it takes back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,3 +273,7 @@ class Invoice:
     received: tuple[ReceivedGroup, ...] = ()
     """Groups that other tenants handed over."""
     part_of: InvoiceId | None = None
+    credit_before_minor: int = 0
+    """What the subscription's invoice before left of credits: taken off."""
+    credit_after_minor: int = 0
+    """What this one leaves: no total is negative."""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final
 
 import polars as pl
 
 from core.calendar.zones import parse_time_zone
-from invoicing.model import MINIMUM_KEY, WHOLE, Billable, PlanLine
+from invoicing.model import MINIMUM_KEY, WHOLE, Billable, PlanLine, Section
 from invoicing.used import COUNTS, Used
 from invoicing.ways import Way, ways_of
 from rating.engine import rate_period
@@ -28,7 +29,15 @@ from rating.proof import row_digests
 from rating.proration import Share, share_of
 from rating.sums import sum_quantities
 
+_NEVER: Final = datetime(1900, 1, 1, tzinfo=UTC)
 _EACH: Final = (*PERIOD_KEY, "meter_id")
+
+
+def parts_of(
+    billables: Sequence[Billable],
+) -> Iterator[tuple[Billable, Billable | Section]]:
+    """All parts of the billables, in the order in which their lines are rated."""
+    return ((billable, part) for billable in billables for part in billable.parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +45,7 @@ class RatingFrames:
     """What `rating.engine` is called with."""
 
     lines: pl.DataFrame
-    """In the order of the billables and their lines."""
+    """In the order of the billables, their parts, and their lines."""
     usage: pl.DataFrame
     prices: tuple[Price, ...]
     events: pl.DataFrame | None
@@ -46,7 +55,12 @@ class RatingFrames:
     @classmethod
     def of(cls, billables: Sequence[Billable], used: Used) -> RatingFrames:
         """The frames of some billables."""
-        prices = {line.price.price_id: line.price for each in billables for line in each.lines}
+        prices = {
+            line.price.price_id: line.price
+            for each in billables
+            for part in each.parts
+            for line in part.lines
+        }
         lines, agreed = _lines(billables)
         summed = sum_quantities(used.plain, _EACH, "quantity", COUNTS)
         usage = pl.concat([summed.select(USAGE.names()), agreed]) if agreed.height else summed
@@ -86,27 +100,34 @@ class RatingFrames:
 
 def _lines(billables: Sequence[Billable]) -> tuple[pl.DataFrame, pl.DataFrame]:
     """`LINES`, with shares where one is not whole, and `USAGE` of quantities that are agreed."""
-    rows, agreed = [], []
-    for billable in billables:
-        subscription_id, period = str(billable.subscription_id), billable.period
-        for line in billable.lines:
-            start, meter = line.span_in(period).start, _meter_of(line)
+    rows, agreed, shares, eras = [], [], [], []
+    for billable, part in parts_of(billables):
+        subscription_id = str(billable.subscription_id)
+        for line in part.lines:
+            start, meter = line.span_in(part.period).start, _meter_of(line)
+            owner = subscription_id
             # Apart, so that no percentage of lines counts a minimum.
-            owner = f"{MINIMUM_KEY} of {subscription_id}" if line.minimum else subscription_id
+            if line.minimum:
+                owner = f"{MINIMUM_KEY} of {subscription_id}"
+            # And that what is billed in advance does not meet itself at the next boundary.
+            elif line.in_advance:
+                owner = f"{billable.at.isoformat()} of {subscription_id}"
             rows.append((owner, start, line.key, meter, line.price.price_id))
             if line.quantity is not None:
-                agreed.append((subscription_id, start, meter, line.quantity, 0, 0))
+                agreed.append((owner, start, meter, line.quantity, 0, 0))
+            shares.append((*_share(line, billable, part), line.quantity is not None))
+            # No percentage counts a line that is not of its period.
+            own = part.period.start if part is billable else _NEVER
+            eras.append(line.era or own)
     frame = pl.DataFrame(rows, schema=LINES, orient="row")
-    if any(_is_part(line, each) for each in billables for line in each.lines):
-        shares = [
-            (*_share(line, each), line.quantity is not None)
-            for each in billables
-            for line in each.lines
-        ]
+    if any(share[0] != share[1] for share in shares):
         schema = {**SHARE, AGREED: pl.Boolean()}
         frame = frame.hstack(pl.DataFrame(shares, schema=schema, orient="row"))
-    if any(line.span or line.era for each in billables for line in each.lines):
-        eras = [line.era or each.period.start for each in billables for line in each.lines]
+    if any(
+        part is not billable or line.span or line.era
+        for billable, part in parts_of(billables)
+        for line in part.lines
+    ):
         frame = frame.with_columns(pl.Series(CHOSEN_FROM, eras, INSTANT_DTYPE))
     return frame, pl.DataFrame(agreed, schema=USAGE, orient="row")
 
@@ -118,13 +139,10 @@ def _meter_of(line: PlanLine) -> str | None:
     return str(line.meter_id) if line.meter_id else None
 
 
-def _is_part(line: PlanLine, billable: Billable) -> bool:
-    return line.span_in(billable.period) != billable.priced_period
-
-
-def _share(line: PlanLine, billable: Billable) -> Share:
+def _share(line: PlanLine, billable: Billable, part: Billable | Section) -> Share:
     """Which share of what its price is for the line is for."""
-    if not _is_part(line, billable):
+    span = line.span_in(part.period)
+    if span == part.priced_period:
         return WHOLE
     zone = parse_time_zone(billable.time_zone)
-    return share_of(line.span_in(billable.period), billable.priced_period, "seconds", zone)
+    return share_of(span, part.priced_period, "seconds", zone)

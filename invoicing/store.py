@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -28,8 +28,10 @@ from db.postgres import Connection
 from invoicing.document import content_hash
 from invoicing.errors import InvoiceNotFoundError
 from invoicing.model import TOGETHER_KIND, Invoice, InvoiceLine, PaidFor, ReceivedGroup
+from invoicing.settling import Account
 from invoicing.together import ordered, ordered_received
 from rating.proration import Share
+from subscriptions.periods import credits_of
 from usage.cut import Cut
 
 
@@ -171,6 +173,27 @@ def received_group(row: dict[str, Any]) -> ReceivedGroup:
     )
 
 
+def read_accounts(
+    conn: Connection, tenant_id: TenantId, since: Mapping[SubscriptionId, datetime]
+) -> dict[SubscriptionId, Account]:
+    """What subscriptions were billed in advance by invoices that ended at `since` or later.
+
+    Without what was taken back; and what their last invoices left of credits.
+    """
+    billed: defaultdict[UUID, list[InvoiceLine]] = defaultdict(list)
+    for row in conn.execute(
+        sql.load("postgres/queries/select_lines_in_advance"),
+        {
+            "tenant_id": tenant_id,
+            "subscription_ids": list(since),
+            "since": list(since.values()),
+        },
+    ):
+        billed[row["subscription_id"]].append(_line(row))
+    left = {row["id"]: row["credit_minor"] for row in credits_of(conn, tenant_id, since)}
+    return {each: Account(tuple(billed[each]), left.get(each, 0)) for each in since}
+
+
 def _invoice_values(invoice: Invoice, shared: dict[str, Any]) -> dict[str, Any]:
     return shared | {
         "id": invoice.invoice_id,
@@ -185,6 +208,8 @@ def _invoice_values(invoice: Invoice, shared: dict[str, Any]) -> dict[str, Any]:
         "period_end": invoice.period.end,
         "time_zone": invoice.time_zone,
         "currency": invoice.currency.code,
+        "credit_before_minor": invoice.credit_before_minor,
+        "credit_after_minor": invoice.credit_after_minor,
         "subtotal_minor": invoice.subtotal_minor,
         "total_minor": invoice.total_minor,
         "amount_due_minor": invoice.amount_due_minor,
@@ -236,6 +261,9 @@ def _line_values(invoice: Invoice, line: InvoiceLine) -> dict[str, Any]:
         "usage_digest": line.usage_digest,
         "rounding_mode": line.rounding_mode,
         "rule_version": line.rule_version,
+        "in_advance": line.in_advance,
+        "every": line.every,
+        "settles": line.settles,
     }
 
 
@@ -270,6 +298,8 @@ def _invoice(row: dict[str, Any], lines: tuple[InvoiceLine, ...]) -> Invoice:
         paid_for=_paid_for(row),
         sandbox=row["sandbox"],
         part_of=row["part_of"] and InvoiceId(row["part_of"]),
+        credit_before_minor=row["credit_before_minor"],
+        credit_after_minor=row["credit_after_minor"],
     )
 
 
@@ -310,4 +340,7 @@ def _line(row: dict[str, Any]) -> InvoiceLine:
         rule_version=row["rule_version"],
         contract_id=ContractId(row["contract_id"]) if row["contract_id"] else None,
         phase=row["phase"],
+        in_advance=row["in_advance"],
+        every=row["every"],
+        settles=row["settles"],
     )

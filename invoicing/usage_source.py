@@ -46,8 +46,8 @@ _OWNER: Final = pl.Schema(
 )
 _MAY_FALL: Final = frozenset({"latest", "avg", "min", "percentile"})
 
-DueKey = tuple[SubscriptionId, datetime]
-"""What a due period is known by: its subscription and its start."""
+DueKey = tuple[SubscriptionId, Period]
+"""What a due period is known by."""
 
 
 class UsageSource(MergedRows, MeasuredEvents, Protocol):
@@ -147,7 +147,7 @@ def _reads(stretches: Sequence[Stretch], readings: Mapping[DueKey, Sequence[Read
     for stretch in stretches:
         due = stretch.due
         subscription_id = str(due.subscription_id)
-        mine = readings.get((due.subscription_id, due.period.start), ())
+        mine = readings.get((due.subscription_id, due.period), ())
         for each in mine:
             row = (subscription_id, each.span.start, str(each.meter.id), stretch.subject)
             for period, taken_off in _times(stretch.span, each, mine):

@@ -97,6 +97,9 @@ class SubscriptionFacts(Payload):
     period_start: At
     period_end: At
     billed_until: At | None
+    advance_billed_until: At | None
+    opened_at: At | None
+    credit: Money
     revision: int
     metadata: Labels
 

@@ -34,9 +34,10 @@ def move_in(
 ) -> None:
     """Bring customers, subjects and subscriptions in, in the middle of their periods.
 
-    Nothing before a subscription's billed_through is ever billed here. What is there already is
-    compared and stays, so a run that was killed is just run again. Exit code 1 where rows were
-    refused, or differ from what is there. With --json each row is a line, the totals the last one.
+    Nothing before a subscription's billed_through is ever billed here, and no fee in advance for a
+    period that began before its advance_billed_until. What is there already is compared and stays,
+    so a run that was killed is just run again. Exit code 1 where rows were refused, or differ from
+    what is there. With --json each row is a line, the totals the last one.
 
     Example: tollbook move-in old-system/ --dry-run
     """

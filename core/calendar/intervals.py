@@ -93,6 +93,12 @@ class Interval:
         """How many days it has; 0 for months, quarters and years."""
         return _DAYS.get(self.unit, 0) * self.count
 
+    def is_multiple_of(self, other: Interval) -> bool:
+        """Whether it is a whole number of the other one, whatever the calendar does."""
+        if self.days and other.days:
+            return self.days % other.days == 0
+        return bool(self.months and other.months) and self.months % other.months == 0
+
     def __str__(self) -> str:
         """The shortest text that `parse` reads back."""
         if self.count == 1:

@@ -28,7 +28,8 @@ class Version:
 
     `meters` are those that it prices, by slug. `currencies` are those that it is sold in, the
     plan's first; `phased` is how the calendar sees it.
-    `cycles` are the billing cycles that it has lines for; None: lines for any.
+    `cycles` are the billing cycles that it has lines for; None: lines for any. `every` is how often
+    those for any are billed, where that is not their cycle.
     """
 
     id: UUID
@@ -43,6 +44,7 @@ class Version:
     kind: str
     cycles: frozenset[str | None]
     phased: Phased
+    every: frozenset[str] = frozenset()
 
     def check_quantities(self, keys: Iterable[str]) -> None:
         """Raise `ValidationError` for the quantity of a line that is not sold by quantity."""
@@ -86,6 +88,7 @@ def find_version(
         row["kind"],
         frozenset(row["cycles"]),
         Phased(row["plan_id"], phased_of(row["phases"])),
+        frozenset(row["every"]),
     )
 
 
@@ -122,6 +125,13 @@ def check_buys(version: Version, currency: Currency, interval: Interval, *, paye
             " one of its lines",
             field="billing_cycle",
         )
+    for every in sorted(version.every):
+        if not Interval.parse(every).is_multiple_of(interval):
+            raise BusinessLogicError(
+                f"billing_cycle: the plan has a line that is billed {every}, which is no whole"
+                f" number of {interval}; choose a shorter cycle that is",
+                field="billing_cycle",
+            )
 
 
 def _listed(currencies: Sequence[Currency]) -> str:

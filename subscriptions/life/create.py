@@ -59,7 +59,9 @@ class NewSubscription:
     `currency` is one of those that the plan is sold in; None: the customer's. A trial lasts until
     `trial_ends_at`, without one as long as the trial of the plan, unless a payment comes first.
     `addons` are plan versions, each so many times. What lies before `billed_through` is billed
-    already, elsewhere; only with `cut_period` may that be within a period.
+    already, elsewhere; only with `cut_period` may that be within a period. Lines in advance are
+    billed there for own periods that begin before `advance_billed_until`, too; None: where
+    `billed_through` has come, for those under way then.
     """
 
     slug: str
@@ -77,6 +79,7 @@ class NewSubscription:
     addons: Mapping[UUID, Decimal] = field(default_factory=dict)
     billed_through: datetime | None = None
     cut_period: bool = False
+    advance_billed_until: datetime | None = None
 
     def trying(self, version: Version, zone: ZoneInfo) -> NewSubscription:
         """The same with the end of its trial, which the plan may say.
@@ -95,7 +98,10 @@ class NewSubscription:
     def __post_init__(self) -> None:
         check_slug(self.slug)
         check_metadata(self.metadata)
-        for name in ("start", "anchor", "trial_ends_at", "expires_at", "billed_through"):
+        for name in (
+            "start", "anchor", "trial_ends_at", "expires_at", "billed_through",
+            "advance_billed_until",
+        ):  # fmt: skip
             if isinstance(at := getattr(self, name), datetime):
                 check_instant(at, name)
         for name in ("trial_ends_at", "expires_at"):
@@ -209,6 +215,44 @@ def hold_limit(conn: Connection, tenant_id: TenantId) -> int | None:
     return held_settings(conn, tenant_id).limits.subscriptions
 
 
+def _advance_from(cycle: Cycle, new: NewSubscription, now: datetime) -> datetime | None:
+    """Own periods of lines in advance that begin before this instant are billed elsewhere.
+
+    Raises `ValidationError` for what nobody can have billed, and for the middle of a period.
+    """
+    through, told = new.billed_through, new.advance_billed_until
+    why = ""
+    if through is None:
+        if told is None:
+            return None
+        why = "is of no use by itself; give billed_through, too"
+    else:
+        whole = cycle.period_of(through)
+        is_cut = through not in {whole.start, new.start}
+        if told is None:
+            return whole.start if is_cut or through > now else whole.end
+        if told == through:
+            return whole.start
+        own, last = cycle.period_of(told), cycle.period_of(max(now, new.start, through)).end
+        if told < through:
+            why = f"lies before billed_through; give {through.isoformat()} or a later instant"
+        elif told > last:
+            why = (
+                f"lies behind the period that lasts; give {last.isoformat()} or an earlier instant"
+            )
+        elif told != own.start:
+            why = (
+                "is within a period, which is billed in advance as a whole; give its boundary"
+                f" {own.start.isoformat()} or {own.end.isoformat()}"
+            )
+        if not why:
+            return told
+    assert told is not None
+    raise ValidationError(
+        f"advance_billed_until: {told.isoformat()} {why}", field="advance_billed_until"
+    )
+
+
 def _refuse_too_many(conn: Connection, tenant_id: TenantId) -> None:
     """Raise `LimitReachedError` where the tenant has as many as its operator lets it."""
     most = hold_limit(conn, tenant_id)
@@ -262,6 +306,8 @@ def _made(clock: Clock, customer: Customer, version: Version, new: NewSubscripti
     anchor = _anchor(new, Cycle(new.start, zone, new.interval))
     cycle, first = Cycle(anchor, zone, new.interval), new.billed_through or new.start
     whole = cycle.period_of(first)
+    came_at, advance_from = new.billed_through, _advance_from(cycle, new, clock.now())
+    opened = came_at and advance_from and advance_from > came_at
     return Subscription(
         id=SubscriptionId(new_uuid(clock)),
         tenant_id=customer.tenant_id,
@@ -282,6 +328,10 @@ def _made(clock: Clock, customer: Customer, version: Version, new: NewSubscripti
         recorded_at=clock.now(),
         subjects=check_subjects(new.subjects),
         metadata=dict(new.metadata),
+        stretch_start=came_at,
+        opened_at=came_at if opened else None,
+        came_at=came_at,
+        advance_from=advance_from,
     )
 
 

@@ -39,7 +39,8 @@ class NewSubscriptionBody(BaseModel):
     there is no trial. `expires_at` is the end of a contract. `subjects` are those whose usage it
     bills; missing: all of the customer's. `currency` is one that the plan is sold in; missing: the
     customer's. What lies before `billed_through` is billed already, elsewhere: a boundary of its
-    periods, unless `cut_period`.
+    periods, unless `cut_period`; and own periods of lines in advance that begin before
+    `advance_billed_until`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -59,6 +60,7 @@ class NewSubscriptionBody(BaseModel):
     quantities: Quantities = {}
     addons: Quantities = {}
     billed_through: Instant | None = None
+    advance_billed_until: Instant | None = None
     cut_period: bool = False
     subjects: list[str] | None = None
     metadata: dict[str, str] = {}
@@ -84,6 +86,7 @@ class NewSubscriptionBody(BaseModel):
                 addon.id: many for addon, many in addons_of(conn, tenant_id, self.addons) if many
             },
             billed_through=self.billed_through,
+            advance_billed_until=self.advance_billed_until,
             cut_period=self.cut_period,
             subjects=self.subjects,
             metadata=self.metadata,

@@ -27,7 +27,7 @@ from subscriptions.life.subscription import (
     find_subscription,
     quantity_texts,
 )
-from subscriptions.life.timeline import Pause, Terms, billed
+from subscriptions.life.timeline import Pause, Terms, billed, terms_at
 
 _TICK: Final = timedelta(microseconds=1)
 _Stretch = TypeVar("_Stretch", Terms, Pause)
@@ -47,6 +47,9 @@ def insert(conn: Connection, clock: Clock, made: Subscription, steps: Sequence[S
         "anchor_at": made.anchor,
         "activation": made.standing.activation,
         "billed_until": made.billed_until,
+        "opened_at": made.opened_at,
+        "came_at": made.came_at,
+        "advance_from": made.advance_from,
         "subjects": None if made.subjects is None else list(made.subjects),
     }
     if not conn.execute(sql.load("postgres/queries/insert_subscription"), row).rowcount:
@@ -74,6 +77,7 @@ def save(
     Raises `BusinessLogicError` where that changes what is invoiced already.
     """
     _refuse_invoiced(known, after)
+    _refuse_invoiced_in_advance(conn, known, after)
     # Two changes of one instant, by a clock that stands still, are known one after the other.
     recorded_at = max(clock.now(), known.recorded_at + _TICK)
     _write_stretches(conn, clock, known, known.standing, after, recorded_at)
@@ -131,8 +135,49 @@ def _refuse_invoiced(known: Subscription, after: Standing) -> None:
         )
 
 
+def _refuse_invoiced_in_advance(conn: Connection, known: Subscription, after: Standing) -> None:
+    """Refuse an end at the instant from which something is invoiced in advance.
+
+    No later invoice would take it back: nothing is left to be invoiced. And where something else
+    did that, any change at that instant: what held then says what it has invoiced.
+    """
+    before = known.standing
+    last = max((at for at in (known.billed_until, known.opened_at) if at), default=None)
+    if last is None:
+        return
+    moment = Period(last, last + _TICK)
+    was, now = (billed(each.terms, each.pauses, each.end, moment) for each in (before, after))
+    if not (last == known.came_at and was != now) and (after.end is None or after.end > last):
+        return
+    held = terms_at(before.terms, last)
+    if held is None or (before.end is not None and before.end <= last):
+        return
+    versions = [held.plan_version_id, *held.addons]
+    query = sql.load("postgres/queries/has_lines_in_advance")
+    row = conn.execute(query, {"plan_version_ids": versions}).fetchone()
+    if row is not None and row["found"]:
+        raise BusinessLogicError(
+            f"as_of: the subscription is invoiced in advance from {last.isoformat()} on; give a"
+            " later instant",
+            field="as_of",
+        )
+
+
+def _stretch_start(known: Subscription, period: Period) -> datetime:
+    """Since when it is billed without a break: from its first period, or since it came back."""
+    until, ended = known.billed_until, known.standing.end
+    closed = until is not None and ended is not None and ended <= until
+    if until is None or closed or until < period.start:
+        return period.start
+    return known.stretch_start or known.standing.start
+
+
 def _row(known: Subscription, standing: Standing, recorded_at: datetime) -> dict[str, Any]:
     period = earliest_period(known, standing)
+    stretch_start = _stretch_start(known, period)
+    held = None
+    if stretch_start == period.start != known.opened_at:
+        held = terms_at(standing.terms, period.start)
     return {
         "id": known.id,
         "plan_version_id": standing.plan_version_id,
@@ -155,6 +200,8 @@ def _row(known: Subscription, standing: Standing, recorded_at: datetime) -> dict
         "metadata": Jsonb(dict(known.metadata)),
         "valid_from": standing.at,
         "recorded_at": recorded_at,
+        "stretch_start": stretch_start,
+        "opening_versions": [] if held is None else [held.plan_version_id, *held.addons],
     }
 
 

@@ -17,7 +17,7 @@ from core.calendar.intervals import Interval
 from core.calendar.zones import parse_time_zone
 from core.errors import ValidationError
 from core.ids import CustomerId, PlanId, SubscriptionId, TenantId, format_id, parse_id
-from core.money import Currency
+from core.money import Currency, Money
 from core.period import Period
 from db.postgres import Connection
 from subscriptions.errors import SubscriptionNotFoundError
@@ -30,6 +30,10 @@ from subscriptions.life.timeline import Pause, Terms
 class Subscription:
     """One subscription and how it stands; `period` is its earliest one that is not invoiced.
 
+    `stretch_start` is since when it is billed without a break, `opened_at` the start that was last
+    invoiced in advance, `credit_minor` what its last invoice left of credits, for the next one.
+    One that came from elsewhere was billed there up to `came_at`, and in advance for own periods of
+    its lines that began before `advance_from`.
     `customer` and `plan` are slugs. `subjects` are those whose usage it bills, None: all of its
     customer's. `recorded_at` is when it was last changed.
     """
@@ -53,6 +57,11 @@ class Subscription:
     recorded_at: datetime
     subjects: tuple[str, ...] | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
+    stretch_start: datetime | None = None
+    opened_at: datetime | None = None
+    credit_minor: int = 0
+    came_at: datetime | None = None
+    advance_from: datetime | None = None
 
     @property
     def cycle(self) -> Cycle:
@@ -94,6 +103,9 @@ class Subscription:
             "period_start": self.period.start.isoformat(),
             "period_end": self.period.end.isoformat(),
             "billed_until": _text(self.billed_until),
+            "advance_billed_until": _text(self.advance_from),
+            "opened_at": _text(self.opened_at),
+            "credit": Money(self.credit_minor, self.currency).as_json(),
             "revision": self.revision,
             "metadata": dict(self.metadata),
         }
@@ -280,4 +292,9 @@ def _subscription(
         recorded_at=row["recorded_from"],
         subjects=None if row["subjects"] is None else tuple(row["subjects"]),
         metadata=row["metadata"],
+        stretch_start=row["stretch_start"],
+        opened_at=row["opened_at"],
+        credit_minor=row["credit_minor"],
+        came_at=row["came_at"],
+        advance_from=row["advance_from"],
     )

@@ -37,7 +37,7 @@ Brought = tuple[Outcome, tuple[str, ...]]
 _COMPARED: Final = (
     "customer", "plan", "status", "billing_cycle", "anchor", "start",
     "trial_ends_at", "trial_converts", "cancel_at", "expires_at", "ended_at", "quantities",
-    "subjects", "pause", "billed_until", "metadata",
+    "subjects", "pause", "billed_until", "advance_billed_until", "metadata",
 )  # fmt: skip
 
 
@@ -105,7 +105,8 @@ def _differences(
     new, done = _meant(row, lived, addons, then)
     made, _ = draw_up(then, lived, version, new, done)
     wanted = made.as_resource()
-    fields = [name for name in _COMPARED if was.get(name) != wanted[name]]
+    # What was written down before there was a field says nothing of it.
+    fields: list[str] = [name for name in _COMPARED if name in was and was[name] != wanted[name]]
     sold = {
         find_version(conn, known.tenant_id, version_id=parse_id("plv", each)).plan: many
         for each, many in was["addons"].items()
@@ -145,6 +146,7 @@ def _meant(
         metadata=row.metadata,
         addons={addon.id: many for addon, many in addons},
         billed_through=told.get("billed_through"),
+        advance_billed_until=told.get("advance_billed_until"),
         cut_period=row.cut_period,
     )
     return new, _done(row, told, cycle, clock.now())

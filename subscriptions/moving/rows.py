@@ -61,8 +61,9 @@ class SubscriptionRow(BaseModel):
     """A subscription as it runs elsewhere.
 
     Periods step from the `anchor` (missing: the `start`); `current_period_start`, if told, must be
-    one of their boundaries. What lies before `billed_through` is never billed here. `paused_since`
-    and `cancel_at`, or `cancel_at_period_end`, say what was done to it.
+    one of their boundaries. What lies before `billed_through` is never billed here, nor is a line
+    in advance for own periods that begin before `advance_billed_until`. `paused_since` and
+    `cancel_at`, or `cancel_at_period_end`, say what was done to it.
     """
 
     model_config = _RULES
@@ -75,6 +76,7 @@ class SubscriptionRow(BaseModel):
     anchor: Moment | None = None
     current_period_start: Moment | None = None
     billed_through: Moment | None = None
+    advance_billed_until: Moment | None = None
     cut_period: bool = False
     trial_ends_at: Moment | None = None
     trial_converts: bool = True

@@ -72,6 +72,14 @@ def test_a_draft_asks_for_no_payment() -> None:
     assert "Please pay" not in text
 
 
+def test_where_credits_leave_nothing_to_pay_nobody_is_asked_to() -> None:
+    nothing, left = ({"amount": each, "currency": "EUR"} for each in ("0.00", "1234567.80"))
+    [text] = pages_of(invoice_pdf(document(total=nothing, amount_due=nothing, credit_before=left)))
+    assert "Nothing is to be paid" in text
+    assert "Please pay" not in text
+    assert "\N{MINUS SIGN}1,234,567.80" in text
+
+
 def test_what_a_sandbox_bills_says_so_on_every_page_and_asks_for_no_payment() -> None:
     lines = [line(f"Line-{index:03} of a service with a long name") for index in range(60)]
     pages = pages_of(invoice_pdf(document(lines=lines, sandbox=True)))

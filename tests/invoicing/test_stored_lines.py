@@ -43,8 +43,11 @@ CHANGED = datetime(2023, 11, 11, tzinfo=UTC)
 SHARE = Share(10 * 86_400, 30 * 86_400)
 NEWER = {"service", "share", "tiers", "price_adjustments"}
 NEWER_COLUMNS = (
-    ",\n    for_customer_id, for_name, sandbox",
-    ", %(for_customer_id)s, %(for_name)s, %(sandbox)s",
+    ",\n    for_customer_id, for_name, sandbox, credit_before_minor, credit_after_minor",
+    (
+        ", %(for_customer_id)s, %(for_name)s, %(sandbox)s, %(credit_before_minor)s,\n"
+        "    %(credit_after_minor)s"
+    ),
 )
 """Of invoices."""
 BEFORE = 14

@@ -75,7 +75,7 @@ def used(
     stretches: list[Stretch], meters: dict[int, list[MeterDefinition]], source: HoursUsage
 ) -> dict[tuple[int, str, str], Decimal]:
     readings = {
-        (SubscriptionId(UUID(int=0x200 + number)), NOVEMBER.start): [
+        (SubscriptionId(UUID(int=0x200 + number)), NOVEMBER): [
             Reading(each, NOVEMBER) for each in some
         ]
         for number, some in meters.items()
@@ -193,7 +193,7 @@ def spans_used(
     asked = replace(HOURS, aggregation=aggregation, value="n")
     spans = [Period(NOVEMBER.start, MOVED), Period(MOVED, BACK), Period(BACK, NOVEMBER.end)]
     readings = {
-        (stretch.due.subscription_id, NOVEMBER.start): [Reading(asked, span) for span in spans]
+        (stretch.due.subscription_id, NOVEMBER): [Reading(asked, span) for span in spans]
         for stretch in stretches
     }
     found = block_usage(LogUsage(events), TENANT, Cut({}), stretches, readings).plain
@@ -265,7 +265,7 @@ def test_a_part_in_which_nothing_was_used_has_no_row() -> None:
 
 
 def test_two_lines_of_one_meter_share_what_is_read() -> None:
-    source, key = HoursUsage(), (due(1).subscription_id, NOVEMBER.start)
+    source, key = HoursUsage(), (due(1).subscription_id, NOVEMBER)
     twice = {key: [Reading(HOURS, NOVEMBER), Reading(HOURS, NOVEMBER)]}
     stretches = [Stretch(due(1), "a", NOVEMBER)]
     found = block_usage(source, TENANT, Cut({"1/0": 5}), stretches, twice).plain

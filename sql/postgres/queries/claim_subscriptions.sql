@@ -1,5 +1,5 @@
 -- Those of them that nobody else bills or changes right now, with what is to be billed next.
-SELECT id, period_start, revision
+SELECT id, period_start, opening, revision
 FROM subscriptions.subscriptions
 WHERE tenant_id = %(tenant_id)s AND id = ANY(%(subscription_ids)s)
 ORDER BY id

@@ -4,7 +4,7 @@ INSERT INTO invoicing.invoice_lines
     price_id, price_version, price_hash, price_model, price_parameters, price_adjustments,
     service_start, service_end, share_numerator, share_denominator, used_quantity, quantity, unit_amount, tiers,
     amount_exact, amount_remainder, amount_minor, event_count, unmeterable_count, usage_digest,
-    rounding_mode, rule_version
+    rounding_mode, rule_version, in_advance, every, settles
 )
 VALUES
 (
@@ -13,5 +13,6 @@ VALUES
     %(price_model)s, %(price_parameters)s, %(price_adjustments)s, %(service_start)s, %(service_end)s,
     %(share_numerator)s, %(share_denominator)s, %(used_quantity)s, %(quantity)s, %(unit_amount)s,
     %(tiers)s, %(amount_exact)s, %(amount_remainder)s, %(amount_minor)s, %(event_count)s,
-    %(unmeterable_count)s, %(usage_digest)s, %(rounding_mode)s, %(rule_version)s
+    %(unmeterable_count)s, %(usage_digest)s, %(rounding_mode)s, %(rule_version)s,
+    %(in_advance)s, %(every)s, %(settles)s
 )

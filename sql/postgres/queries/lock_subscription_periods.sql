@@ -1,4 +1,4 @@
-SELECT id, slug, time_zone, billing_cycle, anchor_at, period_start, ended_at
+SELECT id, slug, time_zone, billing_cycle, anchor_at, period_start, ended_at, opening
 FROM subscriptions.subscriptions
 WHERE id = ANY(%(ids)s)
 ORDER BY id

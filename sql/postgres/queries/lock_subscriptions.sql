@@ -1,5 +1,5 @@
 -- All of them, with what is to be billed next; whoever bills or changes one is waited for.
-SELECT id, period_start, revision
+SELECT id, period_start, opening, revision
 FROM subscriptions.subscriptions
 WHERE tenant_id = %(tenant_id)s AND id = ANY(%(subscription_ids)s)
 ORDER BY id

@@ -1,8 +1,9 @@
 SELECT
     tenant_id, customer_id, id, plan_version_id, currency, time_zone, billing_cycle, anchor_at,
-    period_start, period_end, ended_at, subjects, revision
+    period_start, period_end, ended_at, opening, stretch_start, came_at, advance_from,
+    subjects, revision
 FROM subscriptions.subscriptions
-WHERE period_end <= %(as_of)s
+WHERE due_at <= %(as_of)s
     AND (ended_at IS NULL OR period_start < ended_at)
     AND (status <> 'FREE' OR activation = 'start')
     AND (%(tenant_id)s::uuid IS NULL OR tenant_id = %(tenant_id)s)

@@ -8,6 +8,8 @@ SELECT
     card.key,
     card.name,
     card.cadence,
+    card.every,
+    card.timing,
     card.quantity,
     price.id AS price_id,
     price.version AS price_version,

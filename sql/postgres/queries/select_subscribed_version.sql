@@ -25,7 +25,12 @@ SELECT version.id, version.plan_id, plan.slug AS plan, plan.kind, version.number
     array(
         SELECT jsonb_build_array(phase.key, phase.lasts, phase.trial) FROM catalog.plan_phases AS phase
         WHERE phase.plan_version_id = version.id ORDER BY phase.position
-    ) AS phases
+    ) AS phases,
+    -- How often lines are billed that are for subscriptions of any cycle, if that is said.
+    array(
+        SELECT DISTINCT card.every FROM catalog.rate_cards AS card
+        WHERE card.plan_version_id = version.id AND card.cadence IS NULL AND card.every IS NOT NULL
+    ) AS every
 FROM catalog.plan_versions AS version
 JOIN catalog.pricing_plans AS plan ON plan.id = version.plan_id
 WHERE version.tenant_id = %(tenant_id)s

@@ -10,6 +10,8 @@ SELECT
     subscription.expires_at, subscription.over_at, subscription.failed_payments,
     subscription.retry_at, subscription.grace_ends_at, subscription.next_step_at,
     subscription.period_start, subscription.period_end, subscription.billed_until,
+    subscription.stretch_start, subscription.opened_at, subscription.credit_minor,
+    subscription.came_at, subscription.advance_from,
     subscription.revision, subscription.metadata, subscription.valid_from,
     subscription.recorded_from
 FROM

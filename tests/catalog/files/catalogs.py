@@ -32,7 +32,9 @@ TOLD: dict[type, set[str]] = {
         "slug", "name", "kind", "draft", "description", "public", "limits", "metadata",
         "currency", "rate_cards", "entitlements", "phases",
     },
-    RateCardEntry: {"key", "name", "meter", "cadence", "quantity", "price", "prices"},
+    RateCardEntry: {
+        "key", "name", "meter", "cadence", "every", "timing", "quantity", "price", "prices",
+    },
     PhaseEntry: {"key", "name", "lasts", "trial", "free_meters", "prices", "quantities"},
     PhasePriceEntry: {"key", "price", "prices"},
     EntitlementEntry: {"feature", "limit", "hard", "reset", "value"},
@@ -111,8 +113,14 @@ def lines(draw: st.DrawFn, slug: str) -> tuple[list[dict[str, Any]], list[dict[s
             needed.append(_meter_for(card["meter"], price))
         if draw(st.booleans()):
             card["cadence"] = draw(st.sampled_from(["monthly", "yearly"]))
+        if draw(st.booleans()):
+            # A multiple of each of the cadences; of a cadence itself, it says nothing.
+            card["every"] = draw(st.sampled_from(["yearly", "every 2 years"]))
+        if "meter" not in card:
+            card["timing"] = draw(st.sampled_from(["in_arrears", "in_advance"]))
         cards.append(card)
-    if draw(st.booleans()):
+    own = any("every" in card or card.get("timing") == "in_advance" for card in cards)
+    if not own and draw(st.booleans()):
         share: dict[str, Any] = {"model": LINES, "percent": "3", "lines": ["line-*"]}
         share["adjustments"] = {"minimum": "1.50"}
         cards.append({"key": "share", "name": "Share", "price": share})

@@ -1,6 +1,7 @@
 """A town where stories happen: plans with round prices, events in ClickHouse, months that close.
 
-April 2024 has 30 days, so that a day of a fee of 30.00 is 1.00. Everybody lives in UTC.
+April 2024 has 30 days, so that a day of a fee of 30.00 is 1.00. Everybody lives in UTC
+unless the story says otherwise.
 """
 
 from __future__ import annotations
@@ -70,7 +71,9 @@ def _content(cards: Content) -> dict[str, Any]:
     return {"currency": "EUR"} | ({"rate_cards": cards} if isinstance(cards, list) else dict(cards))
 
 
-def set_up(plans: Mapping[str, Content], addons: Mapping[str, Content]) -> dict[str, Any]:
+def set_up(
+    plans: Mapping[str, Content], addons: Mapping[str, Content], zone: str = "UTC"
+) -> dict[str, Any]:
     read = {"event_type": "use", "aggregation": "sum", "value": "n"}
     return {
         "tenant": {
@@ -90,7 +93,13 @@ def set_up(plans: Mapping[str, Content], addons: Mapping[str, Content]) -> dict[
             for slug, cards in addons.items()
         ],
         "customers": [
-            {"slug": slug, "name": slug.title(), "currency": "EUR", "subjects": [f"{slug}-app"]}
+            {
+                "slug": slug,
+                "name": slug.title(),
+                "currency": "EUR",
+                "time_zone": zone,
+                "subjects": [f"{slug}-app"],
+            }
             for slug in ("ada", "bob")
         ],
     }
@@ -115,9 +124,10 @@ class Town:
         rng: random.Random,
         plans: Mapping[str, Content] = PLANS,
         addons: Mapping[str, Content] = MappingProxyType({}),
+        zone: str = "UTC",
     ) -> Town:
         """The town as it is on 1 March."""
-        applied = apply_catalog(database, ManualClock(on(3, 1)), set_up(plans, addons))
+        applied = apply_catalog(database, ManualClock(on(3, 1)), set_up(plans, addons, zone))
         return cls(endpoints, database, applied.tenant_id, rng)
 
     def desk(self, at: datetime) -> Desk:

@@ -79,7 +79,7 @@ def test_what_differs_is_told_and_stays(house: House) -> None:
         "customers:2 different name currency",
         "subjects:2 refused subject",
         "subjects:3 refused subject",
-        "subscriptions:2 different quantities billed_until addons",
+        "subscriptions:2 different quantities billed_until advance_billed_until addons",
     ]
     assert "contoso" in house.reports[1].message
     assert not totals.clean
