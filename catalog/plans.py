@@ -18,7 +18,7 @@ from catalog.plan_view import tell_plan
 from catalog.price_store import LinePrices
 from catalog.prices import PriceTerms
 from core.clock import Clock
-from core.errors import ConflictError, NotFoundError
+from core.errors import ConflictError
 from core.ids import PlanId, TenantId, format_id, new_uuid
 from core.money import Currency
 from db.outbox import Change, append
@@ -84,17 +84,6 @@ def ensure_plan_version(
     facts = {"id": shown, "plan": slug, "number": version.number, "currency": currency.code}
     append(conn, clock, tenant_id, Change("plan_version.created", shown, facts))
     return version, True
-
-
-def find_plan_version(conn: Connection, tenant_id: TenantId, slug: str) -> PlanVersion:
-    """The newest version of the plan called `slug`, sold or not. Raises `NotFoundError`."""
-    plan = conn.execute(
-        sql.load("postgres/queries/lock_plan"), {"tenant_id": tenant_id, "slug": slug}
-    ).fetchone()
-    row = None if plan is None else _newest_version(conn, tenant_id, PlanId(plan["id"]))
-    if row is None:
-        raise NotFoundError(f"plan: there is none called {slug!r}", slug=slug)
-    return _version_of_row(row)
 
 
 def _ensure_plan(

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, TypeVar
 
 from fastapi import APIRouter, Body, Path, Query, Request
 
-from api.acting import ActingOf
+from api.acting import ActingOf, changing
 from api.idempotency import change_once
 from api.paging import LIMIT_DEFAULT, Cursor, Limit, id_cursor_of, id_of, page_of, slug_of
 from api.paging import slug_cursor_of as feature_cursor_of
@@ -23,7 +23,6 @@ from entitlements.facts import Grant, Override, grants_of, overrides_of
 from entitlements.measuring import Measured, Measuring
 from entitlements.memory import Memory, Question
 from identity.api_keys import ENTITLEMENTS_READ, ENTITLEMENTS_WRITE
-from identity.sandboxes import clock_of
 from subscriptions.customers.customer import read_customer
 
 _OVERRIDE: Final = {
@@ -135,8 +134,7 @@ def _add_overrides(router: APIRouter, db: Database, machine: Clock, acting_of: A
     ) -> dict[str, Any]:
         """End it at an instant, now unless given; from then on the plans hold again."""
         acting = acting_of(request, ENTITLEMENTS_WRITE)
-        with db.transaction(acting) as conn:
-            clock = clock_of(conn, machine, acting.tenant_id)
+        with changing(db, machine, acting) as (conn, clock):
             return _ended(
                 end_override(conn, clock, acting.tenant_id, customer, override, body.at), override
             )
@@ -179,8 +177,7 @@ def _add_grants(router: APIRouter, db: Database, machine: Clock, acting_of: Acti
     def end(request: Request, customer: Reference, grant: ExtraId, body: EndBody) -> dict[str, Any]:
         """End it at an instant, now unless given; what is left of it is lost."""
         acting = acting_of(request, ENTITLEMENTS_WRITE)
-        with db.transaction(acting) as conn:
-            clock = clock_of(conn, machine, acting.tenant_id)
+        with changing(db, machine, acting) as (conn, clock):
             return _ended(end_grant(conn, clock, acting.tenant_id, customer, grant, body.at), grant)
 
 

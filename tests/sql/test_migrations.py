@@ -167,10 +167,10 @@ def test_every_query_fits_the_schema(database: Database) -> None:
 
 
 def _numbered(query: str) -> str:
-    """`%(name)s` → `$1`, the same number for the same name."""
+    """`%(name)s` and `%(name)b` → `$1`, the same number for the same name."""
     numbers: dict[str, int] = {}
 
     def number(match: re.Match[str]) -> str:
         return f"${numbers.setdefault(match[0], len(numbers) + 1)}"
 
-    return re.sub(r"%\(\w+\)s", number, query)
+    return re.sub(r"%\(\w+\)[sb]", number, query)

@@ -57,7 +57,7 @@ FILLED: Final[dict[str, type]] = {
 """Queries whose rows are taken as they come, and what each becomes."""
 
 _NEEDS_TABLE: Final = "create_schema_migrations"
-_PARAMETER: Final = re.compile(r"%\((\w+)\)s")
+_PARAMETER: Final = re.compile(r"%\((\w+)\)[sb]")
 
 
 @pytest.fixture(scope="module")
