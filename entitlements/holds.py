@@ -7,7 +7,8 @@ before the others are counted; so a process whose clock is behind cannot commit 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -17,7 +18,7 @@ from uuid import UUID
 import sql
 from core.acting import OPERATOR, Acting
 from core.clock import Clock
-from core.errors import ValidationError
+from core.errors import BusinessLogicError, ConflictError, ValidationError
 from core.ids import TenantId, format_id, parse_id
 from db.outbox import Change, append
 from db.postgres import Connection, Database
@@ -27,6 +28,9 @@ from identity.sandboxes import clock_of
 from identity.tenants import list_tenants
 
 _BATCH: Final = 1_000
+
+OPEN_MAX: Final = 10_000
+"""Open holds of a customer's feature: all of them are added up whenever something is reserved."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +72,18 @@ class Hold:
 
 
 def insert_hold(conn: Connection, clock: Clock, row: Mapping[str, Any]) -> Hold:
-    """Write a hold down; whoever does has locked the counter and reserved it."""
+    """Write a hold down; whoever does has locked the counter and reserved it.
+
+    Raises `BusinessLogicError` where as many are open as may be.
+    """
+    open_holds = conn.execute(
+        sql.load("postgres/queries/count_open_holds"), {**row, "most": OPEN_MAX}
+    ).fetchone()
+    if open_holds is not None and open_holds["many"] >= OPEN_MAX:
+        raise BusinessLogicError(
+            f"holds: {OPEN_MAX} are open for this customer and feature; commit or release some",
+            field="holds",
+        )
     conn.execute(sql.load("postgres/queries/insert_hold"), row)
     made = _find(conn, row["tenant_id"], row["id"])
     assert made is not None
@@ -129,20 +144,25 @@ def prune_holds(db: Database, machine: Clock, before: datetime) -> int:
         tenants = [tenant.id for tenant in list_tenants(conn)]
     pruned = 0
     for tenant_id in tenants:
-        acting = Acting(tenant_id, OPERATOR)
-        while True:
-            with db.transaction(acting) as conn:
-                closed = _expire_some(conn, clock_of(conn, machine, tenant_id), tenant_id)
-            if closed < _BATCH:
-                break
-        values = {"tenant_id": tenant_id, "before": before, "limit": _BATCH}
-        while True:
-            with db.transaction(acting) as conn:
-                gone = conn.execute(sql.load("postgres/queries/delete_closed_holds"), values)
-            pruned += gone.rowcount
-            if gone.rowcount < _BATCH:
-                break
+        with suppress(ConflictError):  # somebody is in the way there: the next time
+            for gone in _prune_tenant(db, machine, tenant_id, before):
+                pruned += gone
     return pruned
+
+
+def _prune_tenant(
+    db: Database, machine: Clock, tenant_id: TenantId, before: datetime
+) -> Iterator[int]:
+    """How many are gone, batch by batch."""
+    acting, closed = Acting(tenant_id, OPERATOR), _BATCH
+    while closed == _BATCH:
+        with db.transaction(acting) as conn:
+            closed = _expire_some(conn, clock_of(conn, machine, tenant_id), tenant_id)
+    values, gone = {"tenant_id": tenant_id, "before": before, "limit": _BATCH}, _BATCH
+    while gone == _BATCH:
+        with db.transaction(acting) as conn:
+            gone = conn.execute(sql.load("postgres/queries/delete_closed_holds"), values).rowcount
+        yield gone
 
 
 def _expire_some(conn: Connection, clock: Clock, tenant_id: TenantId) -> int:

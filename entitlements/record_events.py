@@ -41,7 +41,9 @@ def check_countable(meter: MeterDefinition, quantity: Decimal, at: datetime) -> 
         raise BusinessLogicError(
             f"feature: its meter {meter.slug!r} is archived, so nothing is counted", field="feature"
         )
-    if meter.aggregation == "count" and quantity != 1:
+    if meter.aggregation == "sum":
+        _path_of(meter)
+    elif quantity != 1:
         raise BusinessLogicError(
             f"quantity: its meter {meter.slug!r} counts events, so each call uses 1",
             field="quantity",
@@ -74,17 +76,21 @@ def data_of_event(
 
 def _put(data: dict[str, Any], meter: MeterDefinition, quantity: Decimal) -> None:
     """Put the quantity where the meter reads it."""
-    try:
-        path = parse_path(meter.value or "")
-    except ValidationError as error:
-        raise BusinessLogicError(
-            f"feature: its meter {meter.slug!r} reads {meter.value!r}, which is worked out; send"
-            " events to /v1/events instead",
-            field="feature",
-        ) from error
+    path = _path_of(meter)
     place = data
     for name in path[:-1]:
         place = place.setdefault(str(name), {})
         if not isinstance(place, dict):
             raise ValidationError(f"properties: {name!r} must be an object", field="properties")
     place[str(path[-1])] = quantity
+
+
+def _path_of(meter: MeterDefinition) -> tuple[str | int, ...]:
+    try:
+        return parse_path(meter.value or "")
+    except ValidationError as error:
+        raise BusinessLogicError(
+            f"feature: its meter {meter.slug!r} reads {meter.value!r}, which is worked out; send"
+            " events to /v1/events instead",
+            field="feature",
+        ) from error

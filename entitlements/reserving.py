@@ -98,8 +98,13 @@ class Reserving:
             try:
                 with self.db.transaction(acting) as conn:
                     clock = clock_of(conn, self.clock, acting.tenant_id)
-                    trial = Attempt(conn, acting.tenant_id, clock, _sendable(clock), age_max)
-                    return once(conn, lambda: attempt(trial))  # noqa: B023 - called before the next round
+
+                    def perform() -> dict[str, Any]:
+                        # Not before: what was done already is answered whatever the time is now.
+                        at = _sendable(clock)  # noqa: B023 - called before the next round
+                        return attempt(Attempt(conn, acting.tenant_id, clock, at, age_max))  # noqa: B023 - as above
+
+                    return once(conn, perform)
             except _StaleError as stale:
                 # What was just read may be told, however long that took.
                 self._renew(acting, stale.customer_id, stale.feature)

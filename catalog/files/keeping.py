@@ -150,7 +150,7 @@ class Keeper:
                 slug=entry.slug,
                 name=entry.name,
                 terms=terms,
-                limits=entry.limits,
+                limits=known.limits if known is not None and limits is None else entry.limits,
                 kind=entry.kind,
             )
             after = change_plan(self._conn, self._clock, self._tenant_id, entry.slug, labels)

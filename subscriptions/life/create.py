@@ -129,7 +129,8 @@ def create_subscription(
     """Subscribe a customer, and bring the subscription up to now.
 
     `done` are commands of the time before now, where it comes from elsewhere. `customer` must come
-    from this transaction, which holds its lock. Raises `ConflictError` for a slug in use, or where
+    from this transaction, which holds its lock, and the limit's (`hold_limit`) before it. Raises
+    `ConflictError` for a slug in use, or where
     another subscription prices the same usage at the same time, `BusinessLogicError` for a version
     that cannot be bought, `ValidationError` naming the field, and what the commands raise.
     """
@@ -204,15 +205,14 @@ def _check_billed_through(
         raise ValidationError(f"billed_through: {until.isoformat()} {why}", field="billed_through")
 
 
-def hold_limit(conn: Connection, tenant_id: TenantId) -> int | None:
-    """How many the tenant may have; who makes one waits here for the others, until they commit.
+def hold_limit(conn: Connection, tenant_id: TenantId) -> None:
+    """Where the tenant may have so many: wait for the others who make one, until they commit.
 
     Ask before a customer is locked. A set-up file holds its tenant first as well, so the two never
     wait for each other.
     """
-    if settings_of(conn, tenant_id).limits.subscriptions is None:
-        return None
-    return held_settings(conn, tenant_id).limits.subscriptions
+    if settings_of(conn, tenant_id).limits.subscriptions is not None:
+        held_settings(conn, tenant_id)
 
 
 def _advance_from(cycle: Cycle, new: NewSubscription, now: datetime) -> datetime | None:
@@ -255,7 +255,7 @@ def _advance_from(cycle: Cycle, new: NewSubscription, now: datetime) -> datetime
 
 def _refuse_too_many(conn: Connection, tenant_id: TenantId) -> None:
     """Raise `LimitReachedError` where the tenant has as many as its operator lets it."""
-    most = hold_limit(conn, tenant_id)
+    most = settings_of(conn, tenant_id).limits.subscriptions
     if most is None:
         return
     row = conn.execute(

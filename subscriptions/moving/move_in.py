@@ -169,13 +169,13 @@ def move_in(
     if not (dry_run or all_or_nothing):
         for batch in _batches(tables):
             with db.transaction(acting) as conn:
-                hold_limit(conn, acting.tenant_id)
+                _hold_limit(conn, acting, [table for table, _ in batch])
                 clock = clock_of(conn, machine, acting.tenant_id)
                 reports = [_report(conn, clock, acting.tenant_id, *each) for each in batch]
             _count(reports, totals, tell)  # once they are there for good
         return totals
     with db.transaction(acting) as conn, conn.transaction():
-        hold_limit(conn, acting.tenant_id)
+        _hold_limit(conn, acting, tables)
         clock = clock_of(conn, machine, acting.tenant_id)
         for batch in _batches(tables):
             reports = [_report(conn, clock, acting.tenant_id, *each) for each in batch]
@@ -184,6 +184,12 @@ def move_in(
         if not totals.kept:
             raise Rollback
     return totals
+
+
+def _hold_limit(conn: Connection, acting: Acting, tables: Sequence[Table]) -> None:
+    """Before any customer is locked, where these tables bring subscriptions."""
+    if any(table.kind == "subscriptions" for table in tables):
+        hold_limit(conn, acting.tenant_id)
 
 
 def _batches(tables: Sequence[Table]) -> Iterator[list[tuple[Table, Row]]]:

@@ -19,6 +19,8 @@ from api.management import ManagementSettings
 from api.management_app import create_management_app
 from api.problems import PROBLEM_TYPE
 from cli.main import build_app
+from core.acting import OPERATOR
+from core.clock import SystemClock
 from core.endpoints import Endpoints
 from db.postgres import Database, Role
 from identity.api_keys import (
@@ -27,6 +29,7 @@ from identity.api_keys import (
     SUBSCRIPTIONS_READ,
     SUBSCRIPTIONS_WRITE,
 )
+from identity.settings import change_settings
 from infra.local.child import Child
 from tests.api.management import NOWHERE
 from tests.api.routes.conftest import Headers, key
@@ -53,6 +56,9 @@ BESIDE: Final = {
 }
 """What a service may write beside its own schema, and why."""
 
+LOCKED: Final = "identity.tenants"
+"""Its row is locked, and left as it is, where a tenant may have so many subscriptions."""
+
 _WRITES: Final = "INSERT, UPDATE, DELETE, TRUNCATE"
 
 
@@ -74,7 +80,7 @@ def narrow(database: Database) -> None:
     """Take all writes away from the API's role but those that this service may do."""
     with database.transaction() as owner:
         for schema, table in tables(database):
-            if schema == "subscriptions" or _kept(schema, table) in BESIDE:
+            if schema == "subscriptions" or _kept(schema, table) in {*BESIDE, LOCKED}:
                 continue
             revoke = compose.SQL(f"REVOKE {_WRITES} ON {{}} FROM tollbook_api, tollbook_snapshot")
             owner.execute(revoke.format(compose.Identifier(schema, table)))
@@ -173,11 +179,14 @@ def sell(client: httpx.Client) -> Json:
 
 @pytest.mark.req("SUB-01")
 def test_it_serves_subscriptions_on_its_port_and_writes_its_schema_alone(
-    client: httpx.Client, database: Database
+    client: httpx.Client, database: Database, desk: Desk
 ) -> None:
     """Postgres refuses it all other writes, and no row of anybody else's is another one."""
     elsewhere = {each for each in writable(database) if not each.startswith("subscriptions.")}
-    assert elsewhere == BESIDE.keys()
+    assert elsewhere == {*BESIDE, LOCKED}
+    with database.transaction() as conn:
+        limits = {"limits": {"subscriptions": 5}}
+        change_settings(conn, SystemClock(), desk.tenant_id, limits, actor=OPERATOR)
     before = contents(database)
     made = sell(client)
     shown = client.get("/v1/subscriptions/main")

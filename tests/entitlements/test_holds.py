@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+import psycopg
 import pytest
 
 from api.event_types import EVENT_TYPES
 from core.acting import Acting
-from core.errors import ValidationError
-from db.postgres import Database, Role
-from entitlements import holds
+from core.clock import ManualClock
+from core.errors import BusinessLogicError, ValidationError
+from db.postgres import Connection, Database, Role
+from entitlements import holds, reserving
 from entitlements.errors import HoldClosedError, HoldNotFoundError, UsageLimitExceededError
 from entitlements.holds import prune_holds
+from entitlements.reserving import Reserving
+from entitlements.tracking import Tracking
 from identity.tenants import ensure_tenant
-from tests.entitlements.desk import Desk, Json, open_desk, unrepeated
+from tests.entitlements.desk import Desk, Json, Log, no_reader, open_desk, unrepeated
 from tests.plugins.database import database, database_url, do
 from tests.plugins.logins import plain_login
 
@@ -180,6 +184,51 @@ def test_events_of_holds_are_as_their_types_say(desk: Desk) -> None:
         "released",
         "expired",
     }
+
+
+def test_a_hold_has_one_outcome_for_ever(desk: Desk, database: Database) -> None:
+    held = desk.hold(1)
+    desk.release(held["id"])
+    with pytest.raises(psycopg.IntegrityError, match="one outcome"), database.transaction() as conn:
+        conn.execute("UPDATE entitlements.holds SET outcome = NULL, closed_at = NULL")
+    assert desk.find(held["id"])["status"] == "released"
+
+
+def test_so_many_are_open_at_a_time(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(holds, "OPEN_MAX", 2)
+    first, _ = desk.hold(1), desk.hold(1, seconds=10)
+    with pytest.raises(BusinessLogicError, match="2 are open"):
+        desk.hold(1)
+    desk.release(first["id"])
+    desk.hold(1)
+    desk.clock.advance(timedelta(seconds=10))
+    assert desk.hold(1)["used"] == "2"
+
+
+def test_what_was_done_is_answered_again_when_the_log_takes_no_event_of_the_time_any_more(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sandbox's clock goes on between a request and its repetition."""
+    kept: list[Json] = []
+
+    def once(_: Connection, perform: Callable[[], Json]) -> Json:
+        if not kept:
+            kept.append(perform())
+        return kept[0]
+
+    first = desk.tracking.record(desk.acting, desk.use(2), once)
+    monkeypatch.setattr(reserving, "AHEAD_MAX", -timedelta(days=1))
+    assert desk.tracking.record(desk.acting, desk.use(2), once) == first
+    with pytest.raises(BusinessLogicError, match="24 hours ahead"):
+        desk.track(2)
+
+
+def test_a_record_is_unsent_for_a_process_whose_clock_is_behind_too(desk: Desk) -> None:
+    made = desk.track(1)
+    behind = Log(desk.database, no_reader, ManualClock(desk.clock.now() - timedelta(seconds=5)))
+    [unsent] = Tracking(Reserving(behind)).unsent(desk.acting, made["id"])
+    assert unsent.event.id == made["id"]
+    assert Tracking(Reserving(behind)).unsent(desk.acting) == []
 
 
 def test_closed_holds_are_pruned_by_age_and_open_ones_stay(

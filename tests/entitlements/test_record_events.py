@@ -14,7 +14,7 @@ from catalog.meter_definition import MeterDefinition
 from core.errors import BusinessLogicError, TollbookError, ValidationError
 from core.events import event_key
 from core.ids import MeterId, TenantId
-from entitlements.record_events import data_of_event, key_of_record
+from entitlements.record_events import check_countable, data_of_event, key_of_record
 
 AT = datetime(2026, 3, 10, 12, tzinfo=UTC)
 TENANT = TenantId(UUID(int=1))
@@ -74,6 +74,11 @@ def test_what_no_single_event_says_is_refused(
         data_of_event(meter(**document), Decimal(quantity), properties, AT)
     assert isinstance(refused.value, BusinessLogicError | ValidationError)
     assert refused.value.details["field"] in {"feature", "quantity", "properties"}
+
+
+def test_a_hold_is_refused_where_no_event_could_commit_it() -> None:
+    with pytest.raises(BusinessLogicError, match="is worked out"):
+        check_countable(meter(value="input + output"), Decimal(2), AT)
 
 
 def test_a_records_key_is_that_of_its_event() -> None:

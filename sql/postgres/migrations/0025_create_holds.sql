@@ -28,8 +28,15 @@ CREATE INDEX holds_open
 ON entitlements.holds (tenant_id, customer_id, feature_id) WHERE outcome IS NULL;
 CREATE INDEX holds_by_age ON entitlements.holds (tenant_id, created_at) WHERE outcome IS NOT NULL;
 
+CREATE FUNCTION entitlements.outcome_stays() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'a hold has one outcome, for ever' USING ERRCODE = 'integrity_constraint_violation';
+END
+$$;
+CREATE TRIGGER holds_stay BEFORE UPDATE ON entitlements.holds
+FOR EACH ROW WHEN (old.outcome IS NOT NULL) EXECUTE FUNCTION entitlements.outcome_stays();
+
 CALL tenancy.protect('entitlements.holds'::regclass);
-GRANT SELECT ON entitlements.holds TO tollbook_billing;
 GRANT SELECT, INSERT ON entitlements.holds TO tollbook_api, tollbook_operator;
 GRANT UPDATE (outcome, closed_at, record_id) ON entitlements.holds TO tollbook_api, tollbook_operator;
 GRANT DELETE ON entitlements.holds TO tollbook_operator;

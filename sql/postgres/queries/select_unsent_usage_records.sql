@@ -2,7 +2,6 @@
 SELECT id, event_type, subject, occurred_at, data
 FROM entitlements.usage_records
 WHERE tenant_id = %(tenant_id)s AND sent_at IS NULL
-    AND (%(id)s::uuid IS NULL OR id = %(id)s)
-    AND created_at <= %(before)s
+    AND (id = %(id)s OR (%(id)s::uuid IS NULL AND created_at <= %(before)s))
 ORDER BY id
 LIMIT %(limit)s

@@ -209,9 +209,9 @@ def test_limits_are_a_label_of_the_plan_of_a_draft_too(shelf: Shelf) -> None:
     assert limits_of(shelf, "next") == {"seats": 5}
     shelf.call(activate_draft, "next")
     assert limits_of(shelf, "next") == {"seats": 5}
-    left_out = {"plans": [plan("next") | {"draft": True}]}
-    assert not shelf.bring(left_out).differs
-    assert limits_of(shelf, "next") == {"seats": 5}
+    for left_out in (plan("next") | {"draft": True}, plan("next")):
+        assert not shelf.bring({"plans": [left_out]}).differs
+        assert limits_of(shelf, "next") == {"seats": 5}
     more = shelf.bring({"plans": [drafted | {"limits": {"seats": 6}}]})
     assert told(more) == ["relabelled next"]
     assert limits_of(shelf, "next") == {"seats": 6}
