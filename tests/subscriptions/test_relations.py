@@ -24,9 +24,16 @@ from tests.subscriptions.operating import JANUARY, Desk, open_desk
 
 NOWHERE = UUID(int=7)
 COPY = """
-INSERT INTO subscriptions.subscriptions
-SELECT (jsonb_populate_record(known, %(changes)s)).*
-FROM subscriptions.subscriptions AS known WHERE slug = 'sub-1'
+INSERT INTO subscriptions.subscriptions ({columns})
+SELECT {columns} FROM (
+    SELECT (jsonb_populate_record(known, %(changes)s)).*
+    FROM subscriptions.subscriptions AS known WHERE slug = 'sub-1'
+) AS copied
+"""
+WRITTEN = """
+SELECT string_agg(quote_ident(attname), ', ') AS columns FROM pg_attribute
+WHERE attrelid = 'subscriptions.subscriptions'::regclass
+    AND attnum > 0 AND NOT attisdropped AND attgenerated = ''
 """
 
 
@@ -58,7 +65,10 @@ def as_application(desk: Desk, statement: str, **values: Any) -> int:
 def copy(desk: Desk, **changes: Any) -> int:
     """Write `sub-1` once more, under another name and with these changes."""
     new = {"id": str(new_uuid(SystemClock())), "slug": "copy"} | changes
-    return as_application(desk, COPY, changes=Jsonb({k: str(v) for k, v in new.items()}))
+    with desk.database.transaction() as owner:
+        [row] = owner.execute(WRITTEN)
+    query = COPY.format(columns=row["columns"])
+    return as_application(desk, query, changes=Jsonb({k: str(v) for k, v in new.items()}))
 
 
 def delete(database: Database, table: str, *, triggers: bool = True) -> None:
