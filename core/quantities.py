@@ -21,6 +21,14 @@ def parse_quantity(written: str | int, field: str) -> Decimal:
     return Decimal(f"{Decimal(written).normalize():f}")
 
 
+def parse_positive_quantity(written: str | int, field: str) -> Decimal:
+    """The same of more than nothing. Raises `ValidationError`."""
+    quantity = parse_quantity(written, field)
+    if not quantity:
+        raise ValidationError(f"{field}: give more than 0", field=field)
+    return quantity
+
+
 def _checked(text: str) -> str:
     if not _WRITTEN.fullmatch(text):
         raise ValueError(_RULE)

@@ -21,7 +21,7 @@ from catalog.plan_document import EntitlementEntry, entitlement_of
 from core.clock import Clock
 from core.errors import BusinessLogicError, ConflictError, ValidationError
 from core.ids import TenantId, format_id, new_uuid, parse_id
-from core.quantities import parse_quantity
+from core.quantities import parse_positive_quantity
 from db.outbox import Change, append
 from db.postgres import Connection
 from entitlements.bodies import NewGrantBody, NewOverrideBody
@@ -108,9 +108,7 @@ def create_grant(
             " a grant of it cannot be used up; override the limit",
             field="feature",
         )
-    quantity = parse_quantity(body.quantity, "quantity")
-    if not quantity:
-        raise ValidationError("quantity: give more than 0", field="quantity")
+    quantity = parse_positive_quantity(body.quantity, "quantity")
     start, end = _range(body.start or clock.now(), body.end)
     if end is None or end - start > GRANT_MAX:
         raise ValidationError(f"end: at most {GRANT_MAX.days} days after start", field="end")

@@ -19,12 +19,13 @@ from catalog.meter_register import check_metadata
 from core.acting import Acting
 from core.errors import ValidationError
 from core.ids import CustomerId, new_uuid
+from core.quantities import parse_positive_quantity
 from entitlements.bodies import NewHoldBody, TrackBody
 from entitlements.counters import reserve
 from entitlements.holds import check_open, close_hold, find_hold, insert_hold
 from entitlements.measuring import counter_key
 from entitlements.record_events import check_countable
-from entitlements.reserving import Attempt, Once, Reserving, positive
+from entitlements.reserving import Attempt, Once, Reserving
 from entitlements.tracking import meter_of, use_of, write_use
 from identity.sandboxes import clock_of
 from subscriptions.customers.customer import read_customer
@@ -71,7 +72,7 @@ class Holding:
 
 def _hold(attempt: Attempt, body: NewHoldBody) -> dict[str, Any]:
     conn, tenant_id, now = attempt.conn, attempt.tenant_id, attempt.now
-    quantity = positive(body.quantity)
+    quantity = parse_positive_quantity(body.quantity, "quantity")
     customer_id = CustomerId(read_customer(conn, tenant_id, body.customer).id)
     feature = find_feature(conn, tenant_id, body.feature)
     check_countable(meter_of(attempt, feature), quantity, now)

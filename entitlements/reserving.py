@@ -10,16 +10,14 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Any, Final
 
 from catalog.features import Feature
 from core.acting import Acting
 from core.clock import Clock
-from core.errors import BusinessLogicError, DependencyDownError, ValidationError
+from core.errors import BusinessLogicError, DependencyDownError
 from core.events import AHEAD_MAX
 from core.ids import CustomerId, TenantId, format_id
-from core.quantities import parse_quantity
 from db.postgres import Connection
 from entitlements.counters import UsageCounter, find_counter, renew_counter
 from entitlements.errors import FeatureNotGivenError, NoActiveSubscriptionError
@@ -131,14 +129,6 @@ class Reserving:
             _refuse(measured)
             with self.db.transaction(acting) as conn:
                 renew_counter(conn, measured)
-
-
-def positive(written: str | int) -> Decimal:
-    """A quantity that is more than nothing. Raises `ValidationError`."""
-    quantity = parse_quantity(written, "quantity")
-    if not quantity:
-        raise ValidationError("quantity: give more than 0", field="quantity")
-    return quantity
 
 
 def _sendable(clock: Clock) -> datetime:

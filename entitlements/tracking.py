@@ -30,6 +30,7 @@ from core.acting import Acting
 from core.cloudevents.wire import WireEvent
 from core.errors import BusinessLogicError, ValidationError
 from core.ids import CustomerId, TenantId, format_id, new_uuid, parse_id
+from core.quantities import parse_positive_quantity
 from db.outbox import Change, append
 from db.postgres import Database
 from entitlements.bodies import TrackBody
@@ -37,7 +38,7 @@ from entitlements.counters import UsageCounter, reserve
 from entitlements.facts import quantity_text
 from entitlements.measuring import counter_key
 from entitlements.record_events import SOURCE, data_of_event, key_of_record
-from entitlements.reserving import Attempt, Once, Reserving, positive
+from entitlements.reserving import Attempt, Once, Reserving
 from subscriptions.customers.customer import read_customer
 from subscriptions.customers.subjects import check_subject, customer_of
 from subscriptions.errors import CustomerNotFoundError
@@ -113,7 +114,7 @@ def use_of(attempt: Attempt, body: TrackBody) -> Use:
     Raises `ValidationError`, `CustomerNotFoundError`, `NotFoundError` for a feature that there is
     not, and `BusinessLogicError` for one of which nothing is used up by events.
     """
-    quantity = positive(body.quantity)
+    quantity = parse_positive_quantity(body.quantity, "quantity")
     customer_id = _payer(attempt, body)
     feature = find_feature(attempt.conn, attempt.tenant_id, body.feature)
     meter = meter_of(attempt, feature)
