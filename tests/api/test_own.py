@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID
@@ -11,18 +10,14 @@ import httpx
 import pytest
 
 from core.acting import Acting
-from core.clock import ManualClock
 from core.ids import format_id
 from db.postgres import Database, Role
 from identity.api_keys import SCOPES
 from identity.tenants import find_tenant
-from identity.tokens import TokenIssuer
 from subscriptions.commands import PauseCommand
-from tests.api.management import management
-from tests.api.test_token_gate import bearer, published
-from tests.identity.signer import AUDIENCE, ISSUER, KEY_SET, NOW, token
+from tests.api.test_token_gate import bearer, taking_tokens
+from tests.identity.signer import token
 from tests.invoicing import world
-from tests.plugins.logins import plain_login
 from tests.subscriptions.operating import Desk, open_desk
 
 ALICE, BOB = UUID(int=0xA), UUID(int=0xB)
@@ -63,13 +58,7 @@ def desk(database: Database) -> Desk:
 
 @pytest.fixture
 def client(database_url: str, tmp_path: Path) -> Iterator[httpx.Client]:
-    with (
-        published(json.dumps(KEY_SET).encode()) as url,
-        plain_login(database_url, Role.API, Role.SNAPSHOT) as login,
-        management(
-            login, tmp_path, clock=ManualClock(NOW), tokens=TokenIssuer(ISSUER, AUDIENCE, url)
-        ) as opened,
-    ):
+    with taking_tokens(database_url, tmp_path) as opened:
         yield opened
 
 

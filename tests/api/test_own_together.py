@@ -6,7 +6,6 @@ c0 of `member`, a tenant of the same owner.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID
@@ -15,18 +14,14 @@ import httpx
 import pytest
 
 from core.acting import Acting
-from core.clock import ManualClock
 from core.ids import format_id
 from db.postgres import Database, Role
 from identity.api_keys import SCOPES
-from identity.tokens import TokenIssuer
-from tests.api.management import management
 from tests.api.test_own import ALICE, BOB, give, own
-from tests.api.test_token_gate import bearer, published
-from tests.identity.signer import AUDIENCE, ISSUER, KEY_SET, NOW, token
+from tests.api.test_token_gate import bearer, taking_tokens
+from tests.identity.signer import token
 from tests.invoicing import tenants_world as both
 from tests.invoicing import world
-from tests.plugins.logins import plain_login
 
 CAROL, DAVE = UUID(int=0xC), UUID(int=0xD)
 THEIRS = (
@@ -56,13 +51,7 @@ def billed(database: Database, database_url: str) -> Database:
 @pytest.fixture
 def client(billed: Database, database_url: str, tmp_path: Path) -> Iterator[httpx.Client]:
     assert billed
-    with (
-        published(json.dumps(KEY_SET).encode()) as url,
-        plain_login(database_url, Role.API, Role.SNAPSHOT) as login,
-        management(
-            login, tmp_path, clock=ManualClock(NOW), tokens=TokenIssuer(ISSUER, AUDIENCE, url)
-        ) as opened,
-    ):
+    with taking_tokens(database_url, tmp_path) as opened:
         yield opened
 
 

@@ -50,16 +50,23 @@ def acme(database_url: str) -> Party:
     return add_party(database_url, "acme")
 
 
-@pytest.fixture
-def client(acme: Party, database_url: str, tmp_path: Path) -> Iterator[httpx.Client]:
-    assert acme
+@contextmanager
+def taking_tokens(database_url: str, folder: Path) -> Iterator[httpx.Client]:
+    """The management API, which takes tokens of the signer at its `NOW`."""
     with (
         published(json.dumps(KEY_SET).encode()) as url,
         plain_login(database_url, Role.API, Role.SNAPSHOT) as login,
         management(
-            login, tmp_path, clock=ManualClock(NOW), tokens=TokenIssuer(ISSUER, AUDIENCE, url)
+            login, folder, clock=ManualClock(NOW), tokens=TokenIssuer(ISSUER, AUDIENCE, url)
         ) as opened,
     ):
+        yield opened
+
+
+@pytest.fixture
+def client(acme: Party, database_url: str, tmp_path: Path) -> Iterator[httpx.Client]:
+    assert acme
+    with taking_tokens(database_url, tmp_path) as opened:
         yield opened
 
 
