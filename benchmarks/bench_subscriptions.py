@@ -31,7 +31,7 @@ from benchmarks.progress import Step, new_bars, reporter, stepper
 from benchmarks.query_plans import Answer, ask
 from benchmarks.whole_path import url_of
 from core.clock import SystemClock
-from core.collecting import collect_less
+from core.collecting import YOUNG_OBJECTS_OF_BATCH, collect_less
 from core.errors import TollbookError
 from db.postgres import Database
 from identity.api_keys import SUBSCRIPTIONS_WRITE, insert_api_key
@@ -68,7 +68,7 @@ def main(
     """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     many = FULL_SUBSCRIPTIONS if full else subscriptions
-    collect_less()
+    collect_less(YOUNG_OBJECTS_OF_BATCH)
     try:
         with (
             new_bars() as bars,

@@ -24,7 +24,7 @@ from benchmarks.errors import BenchmarkError
 from benchmarks.installation import load_sql
 from core.acting import BILLING, Acting
 from core.clock import monotonic_seconds
-from core.collecting import collect_less
+from core.collecting import YOUNG_OBJECTS_OF_BATCH, collect_less
 from core.endpoints import Endpoints
 from core.ids import TenantId
 from db.postgres import Database, Role
@@ -159,7 +159,7 @@ def differ(crowd: Crowd, *done: Billing) -> list[str]:
 
 def main() -> None:
     """One of several workers."""
-    collect_less()
+    collect_less(YOUNG_OBJECTS_OF_BATCH)
     url = Endpoints.from_environment(os.environ).postgres
     print(_READY, flush=True)
     sys.stdin.readline()

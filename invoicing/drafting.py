@@ -6,6 +6,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
+from operator import attrgetter
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
@@ -34,6 +36,7 @@ from invoicing.usage_source import DueKey, Reading, Stretch, UsageSource, block_
 from invoicing.ways import ways_of
 from subscriptions.contracts.negotiated import negotiated_with
 from subscriptions.periods import DuePeriod, due_periods
+from subscriptions.whole_life import PaidSubject, read_paid_subjects
 
 _T = TypeVar("_T")
 
@@ -45,25 +48,28 @@ def due_blocks(
     db: Database, tenant_id: TenantId, terms: RunTerms, block_customers: int
 ) -> Iterator[list[DuePeriod]]:
     """The tenant's due periods, in blocks of whole customers, each read when it is asked for."""
-    after: DuePeriod | None = None
-    pending: list[DuePeriod] = []
-    limit = 2 * block_customers
-    while True:
+    block: list[DuePeriod] = []
+    customers = 0
+    every = _all_due(db, tenant_id, terms.as_of, 2 * block_customers)
+    for _, of_one in groupby(every, key=attrgetter("customer_id")):
+        block += of_one
+        customers += 1
+        if customers == block_customers:
+            yield block
+            block, customers = [], 0
+    if block:
+        yield block
+
+
+def _all_due(db: Database, tenant_id: TenantId, as_of: datetime, limit: int) -> Iterator[DuePeriod]:
+    """The tenant's due periods in order, `limit` at a time, each page as it is when it is read."""
+    page: list[DuePeriod] = []
+    while not page or len(page) == limit:
         with db.transaction(Acting(tenant_id, BILLING), snapshot=True) as conn:
-            page = due_periods(conn, tenant_id, terms.as_of, after, limit)
-        pending += page
-        last = len(page) < limit
-        customers = list(dict.fromkeys(due.customer_id for due in pending))
-        # The last customer of a full page may go on in the next one.
-        complete = customers if last else customers[:-1]
-        while len(complete) >= block_customers or (last and complete):
-            names = set(complete[:block_customers])
-            yield [due for due in pending if due.customer_id in names]
-            pending = [due for due in pending if due.customer_id not in names]
-            complete = complete[block_customers:]
-        if last:
+            page = due_periods(conn, tenant_id, as_of, page[-1] if page else None, limit)
+        if not page:
             return
-        after = page[-1]
+        yield from page
 
 
 def in_halves(
@@ -222,33 +228,27 @@ def readings_of(
 def _stretches(conn: Connection, block: Sequence[DuePeriod]) -> list[Stretch]:
     """When the customer of each due period pays for which subject: the period, or parts of it."""
     partial = [due for due in block if due.partial_subjects]
-    links: defaultdict[tuple[UUID, str], list[dict[str, Any]]] = defaultdict(list)
-    for link in conn.execute(
-        sql.load("postgres/queries/select_subject_links"),
-        {"customer_ids": sorted({due.customer_id for due in partial})},
-    ):
-        links[link["customer_id"], link["subject"]].append(link)
+    paid: defaultdict[tuple[UUID, str], list[PaidSubject]] = defaultdict(list)
+    for each in read_paid_subjects(conn, sorted({due.customer_id for due in partial})):
+        paid[each.customer_id, each.subject].append(each)
     return [
         Stretch(due, subject, span)
         for due in block
         for subject in due.subjects
         for span in (
-            _spans(due.period, links[due.customer_id, subject])
+            _spans(due.period, paid[due.customer_id, subject])
             if subject in due.partial_subjects
             else [due.period]
         )
     ]
 
 
-def _spans(period: Period, links: Sequence[dict[str, Any]]) -> list[Period]:
-    """What the links of one subject to one customer cover of the period."""
+def _spans(period: Period, paid: Sequence[PaidSubject]) -> list[Period]:
+    """What one customer pays for one subject's usage of the period."""
     return [
-        Period(
-            max(period.start, link["valid_from"]), min(period.end, link["valid_to"] or period.end)
-        )
-        for link in links
-        if link["valid_from"] < period.end
-        and (link["valid_to"] is None or link["valid_to"] > period.start)
+        Period(max(period.start, since), min(period.end, until or period.end))
+        for _, _, since, until in paid
+        if since < period.end and (until is None or until > period.start)
     ]
 
 

@@ -29,7 +29,8 @@ from invoicing.billed_lines import Plans, billed_lines
 from invoicing.model import PlanLine, Rhythm, Section
 from subscriptions.contracts.negotiated import Negotiated
 from subscriptions.life.timeline import Terms, billed, cut, since, terms_at
-from subscriptions.periods import DuePeriod, Life
+from subscriptions.periods import DuePeriod
+from subscriptions.whole_life import Life
 
 _CACHED: Final = 4096
 _TICK: Final = timedelta(microseconds=1)

@@ -9,7 +9,7 @@ due at its start, too: that is its opening.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
@@ -18,63 +18,27 @@ from typing import Any
 from uuid import UUID
 
 import sql
-from core.calendar.cycle import Cycle
 from core.calendar.intervals import Interval
-from core.calendar.zones import parse_time_zone
 from core.errors import ConflictError
 from core.ids import CustomerId, SubscriptionId, TenantId
 from core.money import Currency
 from core.period import Period
 from db.postgres import Connection
-from subscriptions.life.subscription import read_pauses, read_terms
-from subscriptions.life.timeline import Pause, Terms, billed
+from db.rows import read_many
+from subscriptions.due_rows import (
+    DueRow,
+    HeldRow,
+    MovingRow,
+    due_of,
+    parse_interval,
+    periods_from,
+    whole_at,
+)
+from subscriptions.life.timeline import Terms
+from subscriptions.whole_life import Life, read_lives
 
 _NIL = UUID(int=0)
 _currency = lru_cache(Currency)
-_interval = lru_cache(Interval.parse)
-
-
-@lru_cache(maxsize=65_536)
-def whole_period(anchor: datetime, time_zone: str, billing_cycle: str, at: datetime) -> Period:
-    """The whole period that an instant lies in; those who began on one day share the answer."""
-    cycle = Cycle(anchor, parse_time_zone(time_zone), _interval(billing_cycle))
-    return cycle.period_of(at)
-
-
-@dataclass(frozen=True, slots=True)
-class Life:
-    """What holds of a subscription beyond one period, and whose usage its customer pays for.
-
-    One that came from elsewhere was billed there up to `came_at`, and in advance for own periods of
-    its lines that began before `advance_from`.
-    """
-
-    anchor: datetime
-    stretch_start: datetime
-    ended_at: datetime | None
-    owned: frozenset[str] | None
-    terms: tuple[Terms, ...]
-    pauses: tuple[Pause, ...]
-    links: Sequence[dict[str, Any]]
-    came_at: datetime | None = None
-    advance_from: datetime | None = None
-
-    def billed(self, period: Period) -> tuple[Terms, ...]:
-        """What is billed of a period."""
-        return billed(self.terms, self.pauses, self.ended_at, period)
-
-    def subjects(self, period: Period) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Whose usage of a period is billed, and whose of a part of it only."""
-        subjects, whole = set(), set()
-        for link in self.links:
-            subject, since, until = link["subject"], link["valid_from"], link["valid_to"]
-            if since >= period.end or (until is not None and until <= period.start):
-                continue
-            if self.owned is None or subject in self.owned:
-                subjects.add(subject)
-                if since <= period.start and (until is None or until >= period.end):
-                    whole.add(subject)
-        return tuple(sorted(subjects)), tuple(sorted(subjects - whole))
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,34 +111,29 @@ def due_periods(
     than `limit`: the last.
     """
     behind = (_NIL, _NIL, _NIL) if after is None else after.key[:3]
-    rows = conn.execute(
-        sql.load("postgres/queries/select_due_subscriptions"),
-        {
-            "tenant_id": tenant_id,
-            "subscription_id": subscription_id,
-            "as_of": as_of,
-            "after_tenant_id": behind[0],
-            "after_customer_id": behind[1],
-            "after_id": behind[2],
-            # One more: the first row may be the subscription of `after`, with nothing left.
-            "limit": limit + 1,
-        },
-    ).fetchall()
+    values = {
+        "tenant_id": tenant_id,
+        "subscription_id": subscription_id,
+        "as_of": as_of,
+        "after_tenant_id": behind[0],
+        "after_customer_id": behind[1],
+        "after_id": behind[2],
+        # One more: the first row may be the subscription of `after`, with nothing left.
+        "limit": limit + 1,
+    }
+    rows = read_many(conn, sql.load("postgres/queries/select_due_subscriptions"), values, DueRow)
     found = (
-        (row, period, opening)
-        for row in rows
-        for period, opening in _due(row, as_of)
-        if after is None or (*_row_key(row), period.start, not opening) > after.key
+        (place, period, opening)
+        for place, row in enumerate(rows)
+        for period, opening in due_of(row, as_of)
+        # All but the first row are behind the page before, whatever it ended with.
+        if place or after is None or (*row[:3], period.start, not opening) > after.key
     )
     page = list(islice(found, limit))
-    links = _links(conn, [row for row, _, _ in page])
-    ids = list({row["id"] for row, _, _ in page})
-    terms, pauses = read_terms(conn, ids), read_pauses(conn, ids)
-    lives = {
-        row["id"]: _life(row, terms[row["id"]], pauses[row["id"]], links[row["customer_id"]])
-        for row, _, _ in page
-    }
-    return [_due_period(row, period, opening, lives[row["id"]]) for row, period, opening in page]
+    lives = read_lives(conn, rows[: page[-1][0] + 1] if page else [])
+    return [
+        _due_period(rows[place], period, opening, lives[place]) for place, period, opening in page
+    ]
 
 
 def claim(
@@ -187,17 +146,16 @@ def claim(
     periods, and each takes what no other one has.
     """
     query = "lock_subscriptions" if wait else "claim_subscriptions"
-    ids = list({due.subscription_id for due in block})
-    rows = conn.execute(
-        sql.load(f"postgres/queries/{query}"), {"tenant_id": tenant_id, "subscription_ids": ids}
-    ).fetchall()
-    held = {row["id"]: row for row in rows}
+    ids = list(dict.fromkeys(due.subscription_id for due in block))
+    values = {"tenant_id": tenant_id, "subscription_ids": ids}
+    rows = read_many(conn, sql.load(f"postgres/queries/{query}"), values, HeldRow)
+    held = {row.id: row for row in rows}
     fresh = [
-        due
+        (due, row)
         for due in block
-        if (row := held.get(due.subscription_id)) and row["revision"] == due.revision
+        if (row := held.get(due.subscription_id)) and row.revision == due.revision
     ]
-    mine = [due for due in fresh if _still_due(due, held[due.subscription_id])]
+    mine = [due for due, row in fresh if _still_due(due, row)]
     return mine, len(fresh) == len(block)
 
 
@@ -212,25 +170,22 @@ def mark_billed(conn: Connection, billed: Sequence[DuePeriod]) -> None:
     for due in billed:
         if not due.opening:
             wanted[due.subscription_id].append(due.period)
-    rows = conn.execute(
-        sql.load("postgres/queries/lock_subscription_periods"),
-        {"ids": list({*wanted, *opened})},
-    ).fetchall()
+    query = sql.load("postgres/queries/lock_subscription_periods")
     moved = []
-    for row in rows:
-        opening, periods = opened.pop(row["id"], None), sorted(wanted.pop(row["id"], ()))
-        following = list(islice(_periods(row, row["period_start"]), max(1, len(periods))))
-        opens = following[:1] if row["opening"] else []
+    for row in read_many(conn, query, {"ids": list({*wanted, *opened})}, MovingRow):
+        opening, periods = opened.pop(row.id, None), sorted(wanted.pop(row.id, ()))
+        following = list(islice(periods_from(row, row.period_start), max(1, len(periods))))
+        opens = following[:1] if row.opening else []
         if opens != ([opening] if opening else []) or periods != following[: len(periods)]:
             raise ConflictError(
-                f"subscription {row['slug']!r}: {opening or periods[0]} is not the next period to"
-                f" invoice, which starts at {row['period_start'].isoformat()}"
+                f"subscription {row.slug!r}: {opening or periods[0]} is not the next period to"
+                f" invoice, which starts at {row.period_start.isoformat()}"
             )
         last = following[-1]
         if periods:
             end = last.end
-            last = next(_periods(row, end), None) or Period(end, _whole(row, end).end)
-        moved.append((row["id"], last.start, last.end, bool(periods)))
+            last = next(periods_from(row, end), None) or Period(end, whole_at(row, end).end)
+        moved.append((row.id, last.start, last.end, bool(periods)))
     if wanted or opened:
         missing = next(iter({*wanted, *opened}))
         raise ConflictError(f"subscription {missing}: there is none with this id")
@@ -260,93 +215,28 @@ def credits_of(
     ).fetchall()
 
 
-def _still_due(due: DuePeriod, held: dict[str, Any]) -> bool:
+def _still_due(due: DuePeriod, held: HeldRow) -> bool:
     if due.opening:
-        return bool(held["opening"]) and due.period.start == held["period_start"]
-    return bool(due.period.start >= held["period_start"])
+        return held.opening and due.period.start == held.period_start
+    return due.period.start >= held.period_start
 
 
-def _row_key(row: dict[str, Any]) -> tuple[UUID, UUID, UUID]:
-    return row["tenant_id"], row["customer_id"], row["id"]
-
-
-def _whole(row: dict[str, Any], at: datetime) -> Period:
-    return whole_period(row["anchor_at"], row["time_zone"], row["billing_cycle"], at)
-
-
-def _periods(row: dict[str, Any], start: datetime) -> Iterator[Period]:
-    """The periods from `start` on, up to the end of the subscription."""
-    ended_at = row["ended_at"]
-    while ended_at is None or start < ended_at:
-        end = _whole(row, start).end
-        if ended_at is not None and ended_at < end:
-            end = ended_at
-        yield Period(start, end)
-        start = end
-
-
-def _due(row: dict[str, Any], as_of: datetime) -> Iterator[tuple[Period, bool]]:
-    """Periods, and whether only their opening is due.
-
-    The row knows its earliest one; only who missed more than that needs the calendar.
-    """
-    period = Period(row["period_start"], row["period_end"])
-    if row["opening"]:
-        yield period, True
-    while period.end <= as_of:
-        yield period, False
-        following = next(_periods(row, period.end), None) if period.end < as_of else None
-        if following is None:
-            return
-        period = following
-
-
-def _links(conn: Connection, rows: Sequence[dict[str, Any]]) -> dict[UUID, list[dict[str, Any]]]:
-    """The dated subjects of the rows' customers; `valid_to` is None while a link is open."""
-    links: defaultdict[UUID, list[dict[str, Any]]] = defaultdict(list)
-    for link in conn.execute(
-        sql.load("postgres/queries/select_subject_links"),
-        {"customer_ids": list({row["customer_id"] for row in rows})},
-    ):
-        links[link["customer_id"]].append(link)
-    return links
-
-
-def _life(
-    row: dict[str, Any],
-    terms: tuple[Terms, ...],
-    pauses: tuple[Pause, ...],
-    links: Sequence[dict[str, Any]],
-) -> Life:
-    return Life(
-        anchor=row["anchor_at"],
-        stretch_start=row["stretch_start"] or row["period_start"],
-        ended_at=row["ended_at"],
-        owned=None if row["subjects"] is None else frozenset(row["subjects"]),
-        terms=terms,
-        pauses=pauses,
-        links=links,
-        came_at=row["came_at"],
-        advance_from=row["advance_from"],
-    )
-
-
-def _due_period(row: dict[str, Any], period: Period, opening: bool, life: Life) -> DuePeriod:
+def _due_period(row: DueRow, period: Period, opening: bool, life: Life) -> DuePeriod:
     subjects, partial = life.subjects(period)
     return DuePeriod(
-        tenant_id=TenantId(row["tenant_id"]),
-        customer_id=CustomerId(row["customer_id"]),
-        subscription_id=SubscriptionId(row["id"]),
-        plan_version_id=row["plan_version_id"],
-        currency=_currency(row["currency"]),
-        time_zone=row["time_zone"],
-        billing_cycle=_interval(row["billing_cycle"]),
+        tenant_id=row.tenant_id,
+        customer_id=row.customer_id,
+        subscription_id=row.id,
+        plan_version_id=row.plan_version_id,
+        currency=_currency(row.currency),
+        time_zone=row.time_zone,
+        billing_cycle=parse_interval(row.billing_cycle),
         period=period,
-        whole=_whole(row, period.start),
+        whole=whole_at(row, period.start),
         subjects=subjects,
         partial_subjects=partial,
         terms=life.billed(period),
-        revision=row["revision"],
+        revision=row.revision,
         opening=opening,
         life=life,
     )

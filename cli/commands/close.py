@@ -96,10 +96,10 @@ def _run(
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-    from core.collecting import collect_less
+    from core.collecting import YOUNG_OBJECTS_OF_BATCH, collect_less
     from invoicing.billing_run import BillingRunner
 
-    collect_less()
+    collect_less(YOUNG_OBJECTS_OF_BATCH)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
         task = bars.add_task(f"customers of {tenant.slug}", total=None)

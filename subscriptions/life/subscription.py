@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import sql
@@ -20,6 +19,7 @@ from core.ids import CustomerId, PlanId, SubscriptionId, TenantId, format_id, pa
 from core.money import Currency, Money
 from core.period import Period
 from db.postgres import Connection
+from db.rows import read_many
 from subscriptions.errors import SubscriptionNotFoundError
 from subscriptions.life.lifecycle import CONTEXT_STATES
 from subscriptions.life.standing import Standing
@@ -207,38 +207,53 @@ def page_of_subscriptions(
     ).fetchall()
     ids = [row["id"] for row in rows]
     terms, pauses = read_terms(conn, ids), read_pauses(conn, ids)
-    return [_subscription(row, terms[row["id"]], pauses[row["id"]]) for row in rows]
+    return [_subscription(row, terms.get(row["id"], ()), pauses.get(row["id"], ())) for row in rows]
 
 
-def read_terms(conn: Connection, ids: Sequence[UUID]) -> defaultdict[UUID, tuple[Terms, ...]]:
-    """What is planned for each subscription, in order of time."""
-    found: defaultdict[UUID, tuple[Terms, ...]] = defaultdict(tuple)
-    for row in conn.execute(
-        sql.load("postgres/queries/select_subscription_terms"), {"subscription_ids": list(ids)}
-    ):
-        found[row["subscription_id"]] += (
-            Terms(
-                row["valid_from"],
-                row["valid_to"],
-                row["plan_version_id"],
-                _quantities(row["quantities"]),
-                row["trial"],
-                _addons(row["addons"]),
-                row["phase"],
-            ),
+class _TermsRow(NamedTuple):
+    subscription_id: UUID
+    plan_version_id: UUID
+    quantities: Mapping[str, str] | None
+    addons: Mapping[str, str] | None
+    trial: bool
+    phase: str | None
+    valid_from: datetime
+    valid_to: datetime | None
+
+
+class _PauseRow(NamedTuple):
+    subscription_id: UUID
+    billing: bool
+    service: bool
+    valid_from: datetime
+    valid_to: datetime | None
+
+
+def read_terms(conn: Connection, ids: Sequence[UUID]) -> dict[UUID, tuple[Terms, ...]]:
+    """What is planned for each subscription, in order of time; none where nothing is."""
+    query = sql.load("postgres/queries/select_subscription_terms")
+    found: dict[UUID, tuple[Terms, ...]] = {}
+    for row in read_many(conn, query, {"subscription_ids": list(ids)}, _TermsRow):
+        terms = Terms(
+            row.valid_from,
+            row.valid_to,
+            row.plan_version_id,
+            _quantities(row.quantities),
+            row.trial,
+            _addons(row.addons),
+            row.phase,
         )
+        found[row.subscription_id] = (*found.get(row.subscription_id, ()), terms)
     return found
 
 
-def read_pauses(conn: Connection, ids: Sequence[UUID]) -> defaultdict[UUID, tuple[Pause, ...]]:
-    """The pauses of each subscription, in order of time."""
-    found: defaultdict[UUID, tuple[Pause, ...]] = defaultdict(tuple)
-    for row in conn.execute(
-        sql.load("postgres/queries/select_subscription_pauses"), {"subscription_ids": list(ids)}
-    ):
-        found[row["subscription_id"]] += (
-            Pause(row["valid_from"], row["valid_to"], row["billing"], row["service"]),
-        )
+def read_pauses(conn: Connection, ids: Sequence[UUID]) -> dict[UUID, tuple[Pause, ...]]:
+    """The pauses of each subscription that has any, in order of time."""
+    query = sql.load("postgres/queries/select_subscription_pauses")
+    found: dict[UUID, tuple[Pause, ...]] = {}
+    for row in read_many(conn, query, {"subscription_ids": list(ids)}, _PauseRow):
+        pause = Pause(row.valid_from, row.valid_to, row.billing, row.service)
+        found[row.subscription_id] = (*found.get(row.subscription_id, ()), pause)
     return found
 
 

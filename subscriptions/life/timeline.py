@@ -7,7 +7,7 @@ lies over them, so that whoever returns finds what was planned meanwhile.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
@@ -35,9 +35,17 @@ class Terms:
         """Whether these terms hold at an instant."""
         return self.start <= at and (self.end is None or at < self.end)
 
+    def between(self, start: datetime, end: datetime | None) -> Terms:
+        """The same, for another time."""
+        if start == self.start and end == self.end:
+            return self
+        return Terms(
+            start, end, self.plan_version_id, self.quantities, self.trial, self.addons, self.phase
+        )
+
     def same(self, other: Terms) -> bool:
         """Whether they say the same, whenever."""
-        return replace(self, start=other.start, end=other.end) == other
+        return self.between(other.start, other.end) == other
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +74,14 @@ def cut(terms: Sequence[Terms], at: datetime) -> tuple[Terms, ...]:
     """What holds before an instant, and nothing from then on."""
     kept = (each for each in terms if each.start < at)
     return tuple(
-        replace(each, end=at) if each.end is None or each.end > at else each for each in kept
+        each.between(each.start, at) if each.end is None or each.end > at else each for each in kept
     )
 
 
 def since(terms: Sequence[Terms], at: datetime) -> tuple[Terms, ...]:
     """What holds from an instant on, and nothing before."""
     return tuple(
-        replace(each, start=max(each.start, at))
+        each.between(max(each.start, at), each.end)
         for each in terms
         if each.end is None or each.end > at
     )
@@ -91,7 +99,7 @@ def joined(terms: Iterable[Terms]) -> tuple[Terms, ...]:
     found: list[Terms] = []
     for each in terms:
         if found and found[-1].end == each.start and found[-1].same(each):
-            found[-1] = replace(found[-1], end=each.end)
+            found[-1] = found[-1].between(found[-1].start, each.end)
         else:
             found.append(each)
     return tuple(found)
@@ -113,8 +121,7 @@ def billed(
     """What is billed of a period: the terms within it, without pauses, up to the end."""
     end = period.end if ended_at is None else min(period.end, ended_at)
     found = [
-        replace(each, start=max(each.start, period.start), end=min(each.end or end, end))
-        for each in terms
+        each.between(max(each.start, period.start), min(each.end or end, end)) for each in terms
     ]
     for pause in pauses:
         if pause.billing:
@@ -124,6 +131,6 @@ def billed(
 
 def _without(terms: Terms, pause: Pause) -> Iterable[Terms]:
     assert terms.end is not None
-    yield replace(terms, end=min(terms.end, pause.start))
+    yield terms.between(terms.start, min(terms.end, pause.start))
     if pause.end is not None:
-        yield replace(terms, start=max(terms.start, pause.end))
+        yield terms.between(max(terms.start, pause.end), terms.end)

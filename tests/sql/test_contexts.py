@@ -40,7 +40,6 @@ ALLOWED: Final = {
     ("entitlements", "catalog.plan_entitlements"): "what plans give is half of what customers have",
     ("invoicing", "identity.tenants"): "a billing run goes from tenant to tenant",
     ("invoicing", "subscriptions.customers"): "an invoice says who pays as they are called now",
-    ("invoicing", "subscriptions.subjects"): "a billing run asks for the links of a page at once",
     ("invoicing", "catalog.meters"): _LINES,
     ("invoicing", "catalog.plan_versions"): _LINES,
     ("invoicing", "catalog.prices"): _LINES,

@@ -44,6 +44,7 @@ def test_subscriptions_are_listed_by_status_with_the_index_of_it(
 @pytest.mark.parametrize(
     ("name", "index"),
     [
+        ("due page behind another", "subscriptions_by_customer"),
         ("due early", "subscriptions_by_due_at"),
         ("steps due", "subscriptions_by_step"),
         ("by customer", "subscriptions_by_customer"),

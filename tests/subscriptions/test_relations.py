@@ -116,6 +116,12 @@ def test_a_subscription_of_another_tenants_plan_is_refused(desk: Desk, elsewhere
 
 
 @pytest.mark.req("SUB-22")
+def test_a_subscription_is_of_a_version_of_its_own_plan(desk: Desk) -> None:
+    with pytest.raises(errors.ForeignKeyViolation):
+        copy(desk, plan_version_id=desk.version("pictures"))
+
+
+@pytest.mark.req("SUB-22")
 @pytest.mark.parametrize(
     "table",
     ["catalog.pricing_plans", "catalog.plan_versions", "subscriptions.customers"],
