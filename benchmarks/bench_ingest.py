@@ -1,8 +1,9 @@
 """`python -m benchmarks.bench_ingest`: events per second of one core of an ingest server.
 
-Ours beside an idiomatic FastAPI server and a callable that only reads and answers. Client, Kafka
-and the server share the machine, so the rate of a core is what counts: events per CPU second of the
-server's process. Exits with 1 when an event is missing in Kafka or a gate is missed.
+Ours beside an idiomatic FastAPI server and a callable that only reads and answers. Each server has
+a core to itself; client and Kafka share the others, and may be what is short, so the rate of a core
+is what counts: events per CPU second of the server's process. Exits with 1 when an event is missing
+in Kafka or a gate is missed.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from benchmarks.cores import keep_to, one_core_free
 from benchmarks.errors import BenchmarkError
 from benchmarks.events import Recount, Traffic, generate
 from benchmarks.figures import RESULTS, Bound, Outcome, conclude
@@ -97,7 +99,8 @@ def main(
     try:
         with new_bars() as bars, servers(os.environ, reporter(bars)) as running:
             _warm(running, stepper(bars))
-            runs = [_run(running, plan, stepper(bars)) for plan in plans]
+            with one_core_free(running.pids.values()) as core:
+                runs = [_run(running, plan, core, stepper(bars)) for plan in plans]
     except (BenchmarkError, TollbookError) as error:
         print(f"error: {error}", file=sys.stderr)
         raise typer.Exit(1) from error
@@ -129,7 +132,7 @@ def _warm(running: Servers, step: Step) -> None:
         warm_broker(where.endpoints, topic)
 
 
-def _run(running: Servers, plan: Plan, step: Step) -> dict[str, Any]:
+def _run(running: Servers, plan: Plan, core: int | None, step: Step) -> dict[str, Any]:
     name = f"{plan.server}, {plan.batch:,}"
     with running.installation() as where, step(name, 0):
         log, topic = where.folder / "server.log", f"{where.endpoints.topic_prefix}plain"
@@ -142,13 +145,15 @@ def _run(running: Servers, plan: Plan, step: Step) -> dict[str, Any]:
             NULL: ("benchmarks.null_ingest",),
         }[plan.server]
         with worker(arguments, where.endpoints.as_environment(), log) as process:
+            if core is not None:
+                keep_to(process.pid, {core})
             found = _measured(where, plan, process, url_of(process, log), key)
             if plan.server == OURS:
                 topic = where.endpoints.usage_events_topic()
             sent = found.pop("sent")
             logged = sent if plan.server == NULL else logged_events(where.endpoints, topic)
         differences = [] if logged == sent else [f"{logged} of {sent} events are in Kafka"]
-        return {"run": name, **found, "differences": differences}
+        return {"run": name, "core": core, **found, "differences": differences}
 
 
 def _measured(
