@@ -99,7 +99,7 @@ def main(
     try:
         with new_bars() as bars, servers(os.environ, reporter(bars)) as running:
             _warm(running, stepper(bars))
-            with one_core_free(running.pids.values()) as core:
+            with one_core_free() as core:
                 runs = [_run(running, plan, core, stepper(bars)) for plan in plans]
     except (BenchmarkError, TollbookError) as error:
         print(f"error: {error}", file=sys.stderr)

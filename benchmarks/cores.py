@@ -14,23 +14,28 @@ import psutil
 
 
 @contextmanager
-def one_core_free(pids: Iterable[int]) -> Iterator[int | None]:
-    """A core for what is measured: this process, what it starts, and `pids` keep to the others.
+def one_core_free() -> Iterator[int | None]:
+    """A core for what is measured: this process, all that it started or starts keep to the others.
 
-    None where there is only one core. Afterwards all may use all cores again.
+    None where there is only one core. Afterwards what runs may use all cores again.
     """
-    before, everyone = os.sched_getaffinity(0), (os.getpid(), *pids)
+    before = os.sched_getaffinity(0)
     if len(before) == 1:
         yield None
         return
     core = max(before)
     try:
-        for pid in everyone:
-            keep_to(pid, before - {core})
+        _keep_all_to(before - {core})
         yield core
     finally:
-        for pid in everyone:
-            keep_to(pid, before)
+        _keep_all_to(before)
+
+
+def _keep_all_to(cores: Iterable[int]) -> None:
+    me = psutil.Process()
+    for each in (me, *me.children(recursive=True)):
+        with suppress(psutil.NoSuchProcess):  # it ended meanwhile
+            keep_to(each.pid, cores)
 
 
 def keep_to(pid: int, cores: Iterable[int]) -> None:

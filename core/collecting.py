@@ -5,14 +5,14 @@ from __future__ import annotations
 import gc
 from typing import Final
 
-YOUNG_OBJECTS: Final = 50_000
+_YOUNG_OBJECTS: Final = 50_000
 """Made and not yet gone before a collection looks: more than those of all requests under way."""
 
 YOUNG_OBJECTS_OF_BATCH: Final = 1_000_000
 """The same of a batch: more than those of several blocks, which go without being looked for."""
 
 
-def collect_less(young_objects: int = YOUNG_OBJECTS) -> None:
+def collect_less(young_objects: int = _YOUNG_OBJECTS) -> None:
     """Leave what is there now alone for ever, and look at new objects in large lots.
 
     For entry points, once they have imported and opened what they need.

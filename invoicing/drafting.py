@@ -63,13 +63,14 @@ def due_blocks(
 
 def _all_due(db: Database, tenant_id: TenantId, as_of: datetime, limit: int) -> Iterator[DuePeriod]:
     """The tenant's due periods in order, `limit` at a time, each page as it is when it is read."""
-    page: list[DuePeriod] = []
-    while not page or len(page) == limit:
+    after: DuePeriod | None = None
+    while True:
         with db.transaction(Acting(tenant_id, BILLING), snapshot=True) as conn:
-            page = due_periods(conn, tenant_id, as_of, page[-1] if page else None, limit)
-        if not page:
-            return
+            page = due_periods(conn, tenant_id, as_of, after, limit)
         yield from page
+        if len(page) < limit:
+            return
+        after = page[-1]
 
 
 def in_halves(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import psycopg
@@ -17,7 +17,6 @@ import sql
 from core.acting import Acting
 from core.errors import DependencyDownError
 from core.ids import TenantId
-from db.migrate import migrate_postgres
 from db.postgres import Connection, Database, Role, act
 from db.tenancy import find_offenders
 from identity.tenants import list_tenants
@@ -367,33 +366,3 @@ def test_a_login_that_may_not_take_the_role_on_is_told_how(database_url: str, lo
         db.transaction(),
     ):
         pass
-
-
-def test_an_owner_who_is_no_superuser_can_migrate(database_url: str) -> None:
-    parts = urlsplit(database_url)
-    with psycopg.connect(database_url, autocommit=True) as server:
-        server.execute("CREATE ROLE plain_owner LOGIN CREATEROLE PASSWORD 'x'")
-        server.execute("CREATE DATABASE owned OWNER plain_owner")
-        try:
-            for role in Role:
-                server.execute(
-                    compose.SQL("GRANT {} TO plain_owner WITH ADMIN OPTION").format(
-                        compose.Identifier(role)
-                    )
-                )
-            url = urlunsplit(
-                parts._replace(netloc=f"plain_owner:x@{parts.hostname}:{parts.port}", path="/owned")
-            )
-            with psycopg.connect(urlunsplit(parts._replace(path="/owned")), autocommit=True) as db:
-                db.execute("GRANT CREATE ON SCHEMA public TO plain_owner")
-            assert migrate_postgres(url)[-1].startswith("00")
-            with Database(url, Role.OPERATOR) as operator:
-                applied = apply(operator, of_tenant("acme"))
-                with operator.transaction(Acting(applied.tenant_id)) as conn:
-                    assert owners_seen(conn, "catalog.meters") == {applied.tenant_id}
-            with Database(url) as forced, forced.transaction() as conn:
-                assert owners_seen(conn, "catalog.prices") == set()
-        finally:
-            server.execute("DROP DATABASE IF EXISTS owned WITH (FORCE)")
-            server.execute("DROP OWNED BY plain_owner")
-            server.execute("DROP ROLE plain_owner")
