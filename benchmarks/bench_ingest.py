@@ -78,7 +78,7 @@ def main(
     events: Annotated[int, typer.Option(min=10_000, help="In requests of 1,000.")] = EVENTS,
     slices: Annotated[
         int, typer.Option(min=1, help="So often the latency of single events is measured.")
-    ] = 5,
+    ] = 9,
     full: Annotated[bool, typer.Option("--full", help="Five times as many.")] = False,
     gates: Annotated[bool, typer.Option(help="Fail below the stated figures.")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
