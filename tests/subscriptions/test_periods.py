@@ -17,7 +17,7 @@ from db.postgres import Database
 from subscriptions.commands import Cancel, Payment
 from subscriptions.periods import DuePeriod, due_periods, mark_billed
 from tests.subscriptions.operating import open_desk
-from tests.subscriptions.world import apply, customer, document, subscription
+from tests.subscriptions.world import apply, customer, document, plan, subscription
 
 MARCH = datetime(2024, 3, 1, tzinfo=UTC)
 
@@ -131,6 +131,38 @@ def test_pages_of_any_size_hold_the_same_periods(database: Database, limit: int)
     with database.transaction(snapshot=True) as conn:
         while page := due_periods(conn, None, MARCH, pages[-1] if pages else None, limit):
             assert len(page) <= limit
+            pages += page
+    assert pages == whole
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 4])
+def test_an_opening_at_the_end_of_a_page_comes_once_and_so_does_its_period(
+    database: Database, limit: int
+) -> None:
+    """Both have the same start: the page behind an opening begins with the end of its period."""
+    paid_first = plan()
+    paid_first["rate_cards"].append(
+        {
+            "key": "support",
+            "name": "Support",
+            "price": {"model": "flat", "amount": "5.00"},
+            "timing": "in_advance",
+        }
+    )
+    names = [f"customer-{n}" for n in range(3)]
+    apply(
+        database,
+        document(
+            plans=[paid_first],
+            customers=[customer(name) for name in names],
+            subscriptions=[subscription(name, anchor=date(2024, 1, 1)) for name in names],
+        ),
+    )
+    whole = due(database, MARCH)
+    assert [each.opening for each in whole] == [True, False, False] * 3
+    pages: list[DuePeriod] = []
+    with database.transaction(snapshot=True) as conn:
+        while page := due_periods(conn, None, MARCH, pages[-1] if pages else None, limit):
             pages += page
     assert pages == whole
 
